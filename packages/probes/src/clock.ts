@@ -1,0 +1,20 @@
+/** Time, passed in so that tests need not wait. */
+export interface Clock {
+  /** Wall-clock time, in milliseconds since 1970. For showing only: it may jump. */
+  now(): number;
+  /** Milliseconds since some fixed point; never goes back. Every age and interval is measured with it. */
+  monotonic(): number;
+  /** Calls `callback` once after `ms` milliseconds; the returned function cancels. Never keeps a process alive. */
+  after(ms: number, callback: () => void): () => void;
+}
+
+/** The real clock of this process. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(ms, callback) {
+    const timer = setTimeout(callback, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};

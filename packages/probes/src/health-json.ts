@@ -1,0 +1,85 @@
+import type { ProbeView, Snapshot } from './monitor.ts';
+import { isHealthy, type Status } from './status.ts';
+
+/** The media type of {@link healthJson}, from draft-inadarei-api-health-check-06. */
+export const HEALTH_JSON_TYPE = 'application/health+json';
+
+/** One check of {@link HealthJson}; keys as in draft-inadarei-api-health-check-06, section 4. */
+export interface HealthJsonCheck {
+  componentId: string;
+  componentType: string;
+  status: HealthJsonStatus;
+  observedValue?: unknown;
+  observedUnit?: string;
+  time?: string;
+  output?: string;
+  /** Beside the draft: the state in our own words, of which `unknown`, `paused` and `stale` show as `fail`. */
+  state: Status | 'stale';
+  /** Beside the draft: since when the state has been this. */
+  since: string;
+  /** Beside the draft: a stable code of the failure. */
+  code?: string;
+  /** Beside the draft: whether a failure makes the whole fail. */
+  critical: boolean;
+}
+
+/** The three words of the draft. */
+export type HealthJsonStatus = 'pass' | 'warn' | 'fail';
+
+/** A health document of draft-inadarei-api-health-check-06. */
+export interface HealthJson {
+  status: HealthJsonStatus;
+  version?: string;
+  releaseId?: string;
+  serviceId?: string;
+  description?: string;
+  notes?: string[];
+  output?: string;
+  links?: Record<string, string>;
+  checks?: Record<string, HealthJsonCheck[]>;
+}
+
+/** What {@link healthJson} adds to what the monitor knows. */
+export type HealthJsonOptions = Omit<HealthJson, 'status' | 'checks'> & {
+  /** Default: the status of the whole snapshot. */
+  status?: HealthJsonStatus;
+};
+
+/**
+ * Shows a snapshot as `application/health+json`. What is `unknown`, `paused` or stale is not healthy, and the draft
+ * has no word for it: it shows as `fail`, with its own word in `state`.
+ */
+export function healthJson(snapshot: Snapshot, options: HealthJsonOptions = {}): HealthJson {
+  const { status = draftStatus(snapshot.status), ...rest } = options;
+  const checks: Record<string, HealthJsonCheck[]> = {};
+  for (const probe of snapshot.probes) checks[`${probe.name}:${probe.measurement}`] = [check(probe)];
+  return { status, ...rest, checks };
+}
+
+function draftStatus(status: Status): HealthJsonStatus {
+  return isHealthy(status) ? (status as HealthJsonStatus) : 'fail';
+}
+
+function check(probe: ProbeView): HealthJsonCheck {
+  const { last } = probe;
+  const measured = last?.value === undefined ? responseTime(last?.durationMs) : { observedValue: last.value };
+  return {
+    componentId: probe.name,
+    componentType: probe.componentType,
+    ...measured,
+    ...(last?.unit === undefined ? {} : { observedUnit: last.unit }),
+    status: draftStatus(probe.status),
+    state: probe.stale ? 'stale' : probe.status,
+    critical: probe.critical,
+    since: probe.since.toISOString(),
+    ...(last === undefined ? {} : { time: new Date(last.at).toISOString() }),
+    ...(probe.code === undefined ? {} : { code: probe.code }),
+    ...(probe.status === 'pass' ? {} : { output: probe.output ?? 'not checked yet' }),
+  };
+}
+
+function responseTime(durationMs: number | undefined): { observedValue?: number; observedUnit?: string } {
+  return durationMs === undefined
+    ? {}
+    : { observedValue: Math.round(durationMs * 10) / 10, observedUnit: 'ms' };
+}
