@@ -20,9 +20,9 @@ export const REHEARSE_EVERY_MS = 60_000;
  *
  * A bot that does not know `dry_run` takes a rehearsal for the real thing, and sells. Whether it knows cannot be
  * learned from the close call itself, nor from `OPTIONS` or `HEAD` on its path: what a handler does with a method
- * is up to it. So the bot says so where nothing can close: `"dry_run": true` in `GET /health`. It is asked for anew
- * before every rehearsal, since the next boot may be another version; and the answer must be of the same boot as
- * long as bots say which they are. Without it the close call is never made, and the probe says "not rehearsed".
+ * is up to it. So the bot says so where nothing can close: `"dry_run": true` in `GET /health`, asked for anew before
+ * every rehearsal, since the next boot may be another version. Without it the close call is never made, and the probe
+ * says "not rehearsed".
  *
  * Rejects with a BotError: what a drain would run into.
  */

@@ -1,0 +1,226 @@
+import { createServer, type Server } from 'node:http';
+import { createMonitor, type MonitoredProbe, probe } from '@botwarden/probes';
+import { createPostgresSession } from '@botwarden/probes/postgres';
+import { createTerminus } from '@godaddy/terminus';
+import { type Alert, createAlerts } from '../alerts.ts';
+import type { Bot } from '../bot/bot.ts';
+import { createHttpBot } from '../bot/http.ts';
+import { createRehearsal, REHEARSE_EVERY_MS } from '../bot/rehearsal.ts';
+import { systemClock } from '../clock.ts';
+import { type Config, loadConfig, RESERVE_MS, withoutCredentials } from '../config/config.ts';
+import { ConfigError } from '../config/errors.ts';
+import { createDrainer, exitCodeOf } from '../drain/drain.ts';
+import { createEmergencyCall } from '../drain/emergency.ts';
+import { oneNumber } from '../drain/flat-check.ts';
+import { openReceiptLog, type Receipt } from '../drain/receipts.ts';
+import { decideOnReturn } from '../drain/returning.ts';
+import { createGuard } from '../guard.ts';
+import type { Host, StopSignal } from '../host.ts';
+import { createLog, type Log } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
+import { createApp } from '../server.ts';
+import { VERSION } from '../version.ts';
+import { botProbes } from '../watch/bot-probes.ts';
+import { watchOpenNow } from '../watch/open-now.ts';
+
+/** The very end of the budget: open connections end, the last alerts go out, the process exits; in milliseconds. */
+const EXIT_MS = 500;
+
+/** `botwarden serve`: watches the bot until a signal, then drains and exits with what became of it. */
+export async function serve(args: readonly string[], host: Host): Promise<number> {
+  if (args.length > 0) {
+    host.stderr.write(
+      'botwarden serve takes no arguments; it reads the environment. See botwarden --help.\n',
+    );
+    return 2;
+  }
+  let config: Config;
+  try {
+    config = loadConfig(host.env).config;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    host.stderr.write(`botwarden: ${error.message}\n`);
+    return 2;
+  }
+  return guardBot(config, host);
+}
+
+async function guardBot(config: Config, host: Host): Promise<number> {
+  const log = createLog(config.logLevel, config.secrets, VERSION);
+  const clock = systemClock;
+  const { secrets } = config;
+  const receipts = await openReceiptLog({ path: config.drain.log, log });
+  const alerts = createAlerts({ url: config.alertWebhookUrl, log, clock, secrets });
+  const bot = createBot(config);
+  const monitor = createMonitor({
+    interval: config.probes.intervalMs,
+    timeout: config.probes.timeoutMs,
+    failureThreshold: config.probes.failureThreshold,
+    successThreshold: config.probes.successThreshold,
+    secrets,
+  });
+  const openNow = watchOpenNow(bot, {
+    // Beside the probes, no more than a quarter of what a drain may ask.
+    intervalMs: Math.max(config.probes.intervalMs, 4 * bot.pace.readEveryMs),
+    timeoutMs: config.probes.timeoutMs,
+  });
+  const drainer = createDrainer({
+    bot,
+    receipts,
+    log,
+    drainTimeoutMs: config.drain.timeoutMs - EXIT_MS,
+    closeTimeoutMs: config.drain.closeTimeoutMs,
+    reserveMs: RESERVE_MS - EXIT_MS,
+    flatCheck: flatCheck(config),
+    emergency:
+      config.drain.emergencyUrl === undefined
+        ? undefined
+        : createEmergencyCall({ url: config.drain.emergencyUrl }),
+    alert: (alert) => alerts.send(alert),
+    currentInstance: () => guard.instance(),
+    clock,
+  });
+  const guard = createGuard({
+    monitor,
+    drainer,
+    receipts,
+    rules: config.heal,
+    openNow: openNow.read,
+    alert: (alert) => void alerts.send(alert),
+    log,
+    clock,
+  });
+
+  for (const probe of botProbes({
+    bot,
+    expectedModels: config.bot.expectedModels,
+    tickMaxAgeMs: config.probes.tickMaxAgeMs,
+    timeoutMs: config.probes.timeoutMs,
+    now: clock.now,
+    ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
+  })) {
+    monitor.add(probe);
+  }
+  monitor.add(closePathProbe(bot, config.drain.closeTimeoutMs));
+  const registry = createMetrics({ monitor, guard, drainer, openNow: openNow.read });
+  const app = createApp({ guard, drainer, receipts, registry, drainToken: config.drain.token, log });
+  const server = createServer(app);
+  const problem = await listen(server, config);
+
+  // From here to the end of this function nothing waits: no signal can fall between the recorder and terminus.
+  const early = host.takeSignals();
+  const ending = Promise.withResolvers<Receipt>();
+  const leave = async (): Promise<never> => {
+    const receipt = await ending.promise;
+    const left = config.drain.timeoutMs - EXIT_MS - receipt.duration_ms;
+    await alerts.flush(Math.min(RESERVE_MS, Math.max(EXIT_MS / 2, left)));
+    return host.exit(exitCodeOf(receipt.state === 'started' ? 'abandoned' : receipt.state));
+  };
+  let firstAt = early[0]?.at;
+  const stop = (signal: StopSignal): void => {
+    const startedAt = firstAt ?? clock.elapsed();
+    firstAt = undefined;
+    void drainer.drain(signal, { startedAt }).then(ending.resolve);
+  };
+  const quit = async (): Promise<void> => {
+    if (drainer.current() === null) stop('SIGTERM');
+    await drainer.abandon('SIGQUIT: given up without closing, positions may be open');
+    host.exit(exitCodeOf('abandoned'));
+  };
+  host.onSignal('SIGTERM', () => stop('SIGTERM'));
+  host.onSignal('SIGINT', () => stop('SIGINT'));
+  host.onSignal('SIGQUIT', () => void quit());
+  host.onUncaught((error) => {
+    log.error({ event: 'defect', err: error }, 'A defect of Botwarden: an error that nothing caught.');
+    // Money first: a drain that runs is not ended by it.
+    if (drainer.current() === null) host.exit(1);
+  });
+  if (problem !== null) {
+    log.error({ event: 'listen.failed' }, problem);
+    if (early.length === 0) return 1;
+  } else {
+    createTerminus(server, {
+      signals: ['SIGTERM', 'SIGINT'],
+      timeout: EXIT_MS / 2,
+      // Here and not in onSignal, where the listener is closed: it answers as long as positions are being closed.
+      beforeShutdown: async () => void (await ending.promise),
+      onShutdown: leave,
+      logger: (message, error) => log.error({ event: 'shutdown.failed', err: error }, message),
+    });
+    monitor.start();
+    openNow.monitor.start();
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : config.port;
+    log.info(
+      { event: 'listening', host: config.host, port },
+      `Watching the bot at ${withoutCredentials(config.bot.url)}; answering on port ${port}.`,
+    );
+  }
+  sayUnfinished(receipts.unfinished(), log, (alert) => void alerts.send(alert));
+
+  for (const { signal } of early) {
+    if (signal === 'SIGQUIT') void quit();
+    else host.raise(signal);
+  }
+  return problem === null ? 0 : leave();
+}
+
+function createBot(config: Config): Bot {
+  const { url, token, paths } = config.bot;
+  return createHttpBot({ url, token, paths });
+}
+
+/** FLAT_CHECK_SQL, over a connection of its own. */
+function flatCheck({ databaseUrl, drain }: Config): ((signal: AbortSignal) => Promise<number>) | undefined {
+  const sql = drain.flatCheckSql;
+  if (sql === undefined || databaseUrl === undefined) return undefined;
+  const session = createPostgresSession({
+    connectionString: databaseUrl,
+    statementTimeout: RESERVE_MS,
+    applicationName: 'botwarden-flat-check',
+  });
+  return async (signal) => oneNumber(await session.query(sql, signal));
+}
+
+/** Not on the schedule of the probes: it asks the bot to think about closing, once a minute. */
+function closePathProbe(bot: Bot, timeoutMs: number): MonitoredProbe {
+  const rehearse = createRehearsal(bot);
+  return {
+    probe: probe('close-path', async (signal) => {
+      const { rehearsed, open, pending, note } = await rehearse(signal);
+      if (note !== null) return { status: 'warn', output: `not rehearsed: ${note}` };
+      return { details: { rehearsed, would_close: { open_positions: open, pending_orders: pending } } };
+    }),
+    critical: false,
+    interval: REHEARSE_EVERY_MS,
+    timeout: timeoutMs,
+    failureThreshold: 1,
+  };
+}
+
+function sayUnfinished(unfinished: Receipt | undefined, log: Log, alert: (alert: Alert) => void): void {
+  if (unfinished === undefined) return;
+  const { sentence } = decideOnReturn({ unfinished, receipts: [], instance: null, trading: null }) as {
+    sentence: string;
+  };
+  log.error({ event: 'return.unfinished', drain_id: unfinished.drain_id }, sentence);
+  alert({ key: 'return.unfinished', event: 'return.unfinished', severity: 'critical', text: sentence });
+}
+
+/** Why nothing can listen there, as a sentence; null when it listens. */
+function listen(server: Server, { host, port }: Config): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  const failed = (error: NodeJS.ErrnoException): void => {
+    const why =
+      error.code === 'EADDRINUSE'
+        ? 'the port is already taken; set PORT, or stop what has it'
+        : error.message;
+    resolve(`Nothing can listen on ${host}:${port}: ${why}.`);
+  };
+  server.once('error', failed);
+  server.listen(port, host, () => {
+    server.off('error', failed);
+    resolve(null);
+  });
+  return promise;
+}

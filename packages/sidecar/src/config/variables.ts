@@ -1,0 +1,90 @@
+/** One variable of the environment, as `--help`, the README and `botwarden config` show it. */
+export interface Variable {
+  readonly name: string;
+  /** As it would be written; undefined where there is none. */
+  readonly fallback?: string;
+  /** Also read from the file that `NAME_FILE` names, and shown masked. */
+  readonly secret?: true;
+  /** An empty value means something of its own here; elsewhere it is the same as unset. */
+  readonly emptyMeansOff?: true;
+  /** One line: what it is for. */
+  readonly about: string;
+}
+
+/** Every variable the sidecar reads, in the order in which people meet them. */
+export const VARIABLES = [
+  { name: 'BOT_URL', about: 'where the bot answers, such as http://bot:8000 (required)' },
+  { name: 'BOT_ADAPTER', fallback: 'http', about: 'which API the bot speaks: http or freqtrade' },
+  { name: 'BOT_TOKEN', secret: true, about: 'bearer token for the bot' },
+  { name: 'BOT_USERNAME', secret: true, about: 'user of the bot, for freqtrade' },
+  { name: 'BOT_PASSWORD', secret: true, about: 'password of the bot, for freqtrade' },
+  {
+    name: 'BOT_HEALTH_PATH',
+    fallback: '/health',
+    emptyMeansOff: true,
+    about: 'health call; empty: no api and no tick probe',
+  },
+  {
+    name: 'BOT_MODELS_PATH',
+    fallback: '/models',
+    emptyMeansOff: true,
+    about: 'models call; empty: no models probe',
+  },
+  {
+    name: 'BOT_POSITIONS_PATH',
+    fallback: '/positions',
+    emptyMeansOff: true,
+    about: 'positions call; empty: FLAT_CHECK_SQL alone proves flat',
+  },
+  { name: 'BOT_CLOSE_PATH', fallback: '/close-positions', about: 'close call; cannot be switched off' },
+  {
+    name: 'EXPECTED_MODELS',
+    about: 'names that must be loaded, with commas; none: an empty list is right; unset: at least one',
+  },
+  { name: 'DATABASE_URL', secret: true, about: 'Postgres; unset: no database probe' },
+  { name: 'TICK_MAX_AGE', fallback: '60s', about: 'the trading loop is hung when its last tick is older' },
+  { name: 'PROBE_INTERVAL', fallback: '5s', about: 'from one run of a probe to the next' },
+  { name: 'PROBE_TIMEOUT', fallback: '2s', about: 'a run that takes longer is cut off and has failed' },
+  { name: 'FAILURE_THRESHOLD', fallback: '3', about: 'failures in a row before a probe fails' },
+  { name: 'SUCCESS_THRESHOLD', fallback: '1', about: 'passes in a row before a probe passes' },
+  {
+    name: 'STARTUP_GRACE',
+    fallback: '120s',
+    about: 'how long a new boot of the bot may take to load before /livez may fail',
+  },
+  { name: 'HEAL_COOLDOWN', fallback: '60s', about: 'after a restart verdict, no other for this long' },
+  {
+    name: 'HEAL_MAX_PER_HOUR',
+    fallback: '5',
+    about: 'restart verdicts in an hour; past them /livez stays 200 and an alert asks for a person',
+  },
+  {
+    name: 'DRAIN_TIMEOUT',
+    fallback: '60s',
+    about: 'the whole budget of a drain, from the signal to the exit',
+  },
+  { name: 'CLOSE_TIMEOUT', fallback: '10s', about: 'one attempt at the close call' },
+  {
+    name: 'STOP_GRACE_PERIOD',
+    about: 'what the orchestrator allows; when set, DRAIN_TIMEOUT + 5s must fit in it',
+  },
+  {
+    name: 'FLAT_CHECK_SQL',
+    about: 'a query that gives one number, 0 when flat: a second proof; needs DATABASE_URL',
+  },
+  { name: 'DRAIN_TOKEN', secret: true, about: 'bearer token that enables POST /drain' },
+  { name: 'DRAIN_LOG', fallback: '/var/lib/botwarden/drains.jsonl', about: 'where the receipts are kept' },
+  { name: 'EMERGENCY_CLOSE_URL', secret: true, about: 'POSTed with what is still open when a drain fails' },
+  {
+    name: 'ALERT_WEBHOOK_URL',
+    secret: true,
+    about: 'POSTed with status changes, heals and drains, as JSON that Slack and Discord accept',
+  },
+  { name: 'PROBES_FILE', about: 'more probes, as YAML' },
+  { name: 'HOST', fallback: '0.0.0.0', about: 'address to listen on' },
+  { name: 'PORT', fallback: '9400', about: 'port to listen on; 0 picks a free one' },
+  { name: 'LOG_LEVEL', fallback: 'info', about: 'debug, info, warn or error' },
+] as const satisfies readonly Variable[];
+
+/** The name of a variable the sidecar reads. */
+export type VariableName = (typeof VARIABLES)[number]['name'];

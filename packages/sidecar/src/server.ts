@@ -1,0 +1,133 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { HEALTH_JSON_TYPE } from '@botwarden/probes';
+import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import type { Registry } from 'prom-client';
+import type { Drainer } from './drain/drain.ts';
+import type { ReceiptLog } from './drain/receipts.ts';
+import type { EventLog } from './event-log.ts';
+import type { Guard } from './guard.ts';
+import { VERSION } from './version.ts';
+
+/** What the HTTP side is made of. */
+export interface ServerOptions {
+  readonly guard: Guard;
+  readonly drainer: Drainer;
+  readonly receipts: ReceiptLog;
+  readonly registry: Registry;
+  /** Without one, POST /drain is off. */
+  readonly drainToken: string | undefined;
+  readonly log: EventLog;
+}
+
+/** The calls of the sidecar. All answers come from memory: no request makes a probe run. */
+export function createApp(options: ServerOptions): Express {
+  const { guard, drainer, receipts, registry, log } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use((_request, response, next) => {
+    response.set('Cache-Control', 'no-store');
+    next();
+  });
+
+  const reads: Record<string, RequestHandler> = {
+    '/livez': (_request, response) => {
+      const { live, because } = guard.live();
+      response.status(live ? 200 : 503).json({ live, ...(because === null ? {} : { because }) });
+    },
+    '/readyz': (_request, response) => {
+      const { ready, because } = guard.ready();
+      response.status(ready ? 200 : 503).json({ ready, ...(because === null ? {} : { because }) });
+    },
+    '/startupz': (_request, response) => {
+      const started = guard.started();
+      response.status(started ? 200 : 503).json({ started });
+    },
+    '/healthz': (_request, response) => {
+      const health = guard.health();
+      response
+        .status(health.status === 'fail' ? 503 : 200)
+        .type(HEALTH_JSON_TYPE)
+        .send(JSON.stringify(health));
+    },
+    '/ping': (_request, response) => {
+      response.json({ ping: 'pong', version: VERSION });
+    },
+    '/metrics': async (_request, response) => {
+      response.type(registry.contentType).send(await registry.metrics());
+    },
+    '/drain': (_request, response) => {
+      response.json(drainer.current() ?? drainer.last() ?? receipts.last() ?? { state: 'none' });
+    },
+    '/drains': (_request, response) => {
+      response.json({ drains: receipts.newest() });
+    },
+  };
+  for (const [path, handler] of Object.entries(reads)) {
+    const route = app.route(path).get(handler);
+    if (path === '/drain') route.post(drainNow(options));
+    route.all((request, response) => {
+      response.set('Allow', path === '/drain' ? 'GET, HEAD, POST' : 'GET, HEAD');
+      fail(response, 405, 'METHOD_NOT_ALLOWED', `${request.method} is not a method of ${path}`);
+    });
+  }
+  app.use((request, response) => {
+    fail(
+      response,
+      404,
+      'NOT_FOUND',
+      `there is no ${request.path.slice(0, 100)} here; there are ${Object.keys(reads).join(', ')}`,
+    );
+  });
+  // Express knows an error handler by its four parameters.
+  app.use((error: Error & { status?: number }, _request: Request, response: Response, _next: unknown) => {
+    const status =
+      error.status !== undefined && error.status >= 400 && error.status < 500 ? error.status : 500;
+    if (status === 500) log.error({ event: 'http.failed', err: error }, 'A request could not be answered.');
+    if (response.headersSent) response.destroy();
+    else
+      fail(
+        response,
+        status,
+        status === 500 ? 'INTERNAL' : 'BAD_REQUEST',
+        'the request could not be answered',
+      );
+  });
+  return app;
+}
+
+function drainNow({ drainer, drainToken, log }: ServerOptions): RequestHandler {
+  return async (request, response) => {
+    request.resume();
+    if (drainToken === undefined) {
+      return fail(response, 403, 'DRAIN_OFF', 'POST /drain is off; set DRAIN_TOKEN to switch it on');
+    }
+    if (!carries(request.get('authorization'), drainToken)) {
+      response.set('WWW-Authenticate', 'Bearer realm="botwarden"');
+      log.warn(
+        { event: 'drain.unauthorised', from: request.ip },
+        'POST /drain came without the right token; nothing was done.',
+      );
+      return fail(response, 401, 'DRAIN_UNAUTHORISED', 'expected Authorization: Bearer with the DRAIN_TOKEN');
+    }
+    const receipt = drainer.drain('http', { reason: 'POST /drain' });
+    if (request.query.wait === 'false') {
+      response.status(202).json(drainer.current() ?? drainer.last());
+      return;
+    }
+    const ended = await receipt;
+    if (!response.destroyed)
+      response.status(ended.state === 'flat' || ended.state === 'nothing_to_do' ? 200 : 503).json(ended);
+  };
+}
+
+function fail(response: Response, status: number, code: string, message: string): void {
+  response.status(status).json({ error: { code, message } });
+}
+
+/** Compares digests, so that neither time nor length tells how much of a guess was right. */
+function carries(header: string | undefined, token: string): boolean {
+  const match = /^Bearer +(.+)$/i.exec(header ?? '');
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(match?.[1] ?? ''), digest(token));
+}

@@ -1,0 +1,47 @@
+import { createMonitor, type Monitor, probe } from '@botwarden/probes';
+import type { Bot } from '../bot/bot.ts';
+
+/** What is open at the bot, as last read. */
+export interface OpenNow {
+  readonly open_positions: number;
+  readonly pending_orders: number;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+/**
+ * Reads what is open now and then, to be shown; no decision rests on it. Apart from the probes, as a bot that cannot
+ * tell its positions may still be ready. `read` gives null while unknown or too old.
+ */
+export function watchOpenNow(
+  bot: Bot,
+  times: { readonly intervalMs: number; readonly timeoutMs: number },
+): { monitor: Monitor; read: () => OpenNow | null } {
+  const { positions } = bot;
+  const monitor = createMonitor({
+    interval: times.intervalMs,
+    timeout: times.timeoutMs,
+    failureThreshold: 1,
+  });
+  if (positions !== undefined) {
+    monitor.add(
+      probe('positions', async (signal) => {
+        const { open, pending } = await positions(signal);
+        return { details: { open, pending } };
+      }),
+    );
+  }
+  return {
+    monitor,
+    read() {
+      const view = monitor.probe('positions');
+      const { open, pending } = view?.last?.details ?? {};
+      if (view?.status !== 'pass' || typeof open !== 'number' || typeof pending !== 'number') return null;
+      return {
+        open_positions: open,
+        pending_orders: pending,
+        at: new Date(view.last?.at ?? 0).toISOString(),
+      };
+    },
+  };
+}
