@@ -185,14 +185,20 @@ function basic(url: URL): string {
 async function complaint(body: Dispatcher.ResponseData['body']): Promise<string> {
   const text = await body.text().catch(() => '');
   try {
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== 'object' || parsed === null) return '';
-    for (const key of ['error', 'detail', 'message', 'reason'] as const) {
-      const value = (parsed as Record<string, unknown>)[key];
-      if (typeof value === 'string' && value !== '') return oneLine(value);
-    }
+    return oneLine(said(JSON.parse(text)));
   } catch {
     // Not JSON: a proxy's page, of no use in a log line.
+    return '';
+  }
+}
+
+/** The message in `{"error": "…"}`, `{"detail": "…"}`, `{"error": {"message": "…"}}` and their like. */
+function said(body: unknown): string {
+  if (typeof body !== 'object' || body === null) return '';
+  for (const key of ['error', 'detail', 'message', 'reason'] as const) {
+    const value = (body as Record<string, unknown>)[key];
+    const text = typeof value === 'string' ? value : said(value);
+    if (text !== '') return text;
   }
   return '';
 }
