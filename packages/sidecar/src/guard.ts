@@ -25,7 +25,12 @@ export interface GuardOptions {
 
 /** What `/healthz` shows: a health document, and beside the draft what a dashboard wants to know. */
 export interface HealthDocument extends HealthJson {
-  bot: BotSelf;
+  bot: {
+    instance: string | null;
+    trading: 'running' | 'halted' | null;
+    database: 'connected' | 'disconnected' | null;
+    last_tick_at: string | null;
+  };
   positions: OpenNow | null;
   drain: { active: boolean; unfinished: boolean };
   heal: { live: boolean; reason: string | null; heals_last_hour: number; capped: boolean };
@@ -190,7 +195,12 @@ export function createGuard(options: GuardOptions): Guard {
           ...(failing.length + worrying.length === 0 ? {} : { notes: [...failing, ...worrying] }),
           ...(failing.length === 0 ? {} : { output: failing.join('; ') }),
         }),
-        bot: self,
+        bot: {
+          instance: self.instance,
+          trading: self.trading,
+          database: self.database,
+          last_tick_at: self.lastTickAt,
+        },
         positions: openNow(),
         drain: { active: drainer.current() !== null, unfinished: receipts.unfinished() !== undefined },
         heal: {

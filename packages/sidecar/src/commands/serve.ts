@@ -58,6 +58,17 @@ async function guardBot(config: Config, host: Host): Promise<number> {
     failureThreshold: config.probes.failureThreshold,
     successThreshold: config.probes.successThreshold,
     secrets,
+    probes: [
+      ...botProbes({
+        bot,
+        expectedModels: config.bot.expectedModels,
+        tickMaxAgeMs: config.probes.tickMaxAgeMs,
+        timeoutMs: config.probes.timeoutMs,
+        now: clock.now,
+        ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
+      }),
+      closePathProbe(bot, config.drain.closeTimeoutMs),
+    ],
   });
   const openNow = watchOpenNow(bot, {
     // Beside the probes, no more than a quarter of what a drain may ask.
@@ -91,17 +102,6 @@ async function guardBot(config: Config, host: Host): Promise<number> {
     clock,
   });
 
-  for (const probe of botProbes({
-    bot,
-    expectedModels: config.bot.expectedModels,
-    tickMaxAgeMs: config.probes.tickMaxAgeMs,
-    timeoutMs: config.probes.timeoutMs,
-    now: clock.now,
-    ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
-  })) {
-    monitor.add(probe);
-  }
-  monitor.add(closePathProbe(bot, config.drain.closeTimeoutMs));
   const registry = createMetrics({ monitor, guard, drainer, openNow: openNow.read });
   const app = createApp({ guard, drainer, receipts, registry, drainToken: config.drain.token, log });
   const server = createServer(app);

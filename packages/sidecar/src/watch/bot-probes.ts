@@ -118,7 +118,6 @@ function apiObservation(answer: BotHealth, databaseIsProbed: boolean): Observati
     trading: answer.trading,
     database: answer.database,
     last_tick_at: answer.lastTickAt?.toISOString() ?? null,
-    dry_run: answer.dryRun,
   };
   if (answer.database === 'disconnected' && !databaseIsProbed) {
     return { status: 'warn', output: 'the bot says that its database is disconnected', details };

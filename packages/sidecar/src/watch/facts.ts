@@ -12,7 +12,6 @@ export interface BotSelf {
   readonly trading: 'running' | 'halted' | null;
   readonly database: 'connected' | 'disconnected' | null;
   readonly lastTickAt: string | null;
-  readonly dryRun: boolean;
 }
 
 /** Reads a snapshot as healing needs it. Pure. */
@@ -52,6 +51,5 @@ export function selfOf(snapshot: Snapshot): BotSelf {
     trading: text('trading') as BotSelf['trading'],
     database: text('database') as BotSelf['database'],
     lastTickAt: text('last_tick_at'),
-    dryRun: details.dry_run === true,
   };
 }
