@@ -68,9 +68,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): {
   effective: Effective;
 } {
   const problems: ConfigProblem[] = [];
-  const effective = Object.fromEntries(
-    VARIABLES.map((variable) => [variable.name, read(variable, env, problems)]),
-  ) as Effective;
+  const effective = withinBudget(
+    Object.fromEntries(
+      VARIABLES.map((variable) => [variable.name, read(variable, env, problems)]),
+    ) as Effective,
+    env,
+  );
   const parsed = SCHEMA.safeParse(effective);
   if (!parsed.success) {
     for (const { path, message } of parsed.error.issues) {
@@ -85,6 +88,16 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): {
   problems.push(...crossChecks(parsed.data, effective, problems));
   if (problems.length > 0) throw new ConfigError(problems);
   return { config: shape(parsed.data, effective), effective };
+}
+
+/** A short DRAIN_TIMEOUT shortens the default of CLOSE_TIMEOUT; a CLOSE_TIMEOUT that was given is held to it instead. */
+function withinBudget(effective: Effective, env: Readonly<Record<string, string | undefined>>): Effective {
+  const room = (parseDuration(effective.DRAIN_TIMEOUT ?? '') ?? 0) - RESERVE_MS;
+  const shortens =
+    (env.CLOSE_TIMEOUT ?? '') === '' &&
+    room > 0 &&
+    room < (parseDuration(effective.CLOSE_TIMEOUT ?? '') ?? 0);
+  return shortens ? { ...effective, CLOSE_TIMEOUT: `${room}ms` } : effective;
 }
 
 function read(
@@ -185,7 +198,7 @@ const SCHEMA = z.object({
   CLOSE_TIMEOUT: duration(`${SPAN}, at least 100ms`, 100),
   STOP_GRACE_PERIOD: duration(SPAN, 0).optional(),
   FLAT_CHECK_SQL: z.string().optional(),
-  DRAIN_TOKEN: z.string().min(8, { error: 'a token of at least 8 characters' }).optional(),
+  DRAIN_TOKEN: z.string().optional(),
   DRAIN_LOG: z.string(),
   EMERGENCY_CLOSE_URL: url('an http: or https: URL', HTTP).optional(),
   ALERT_WEBHOOK_URL: url('an http: or https: URL', HTTP).optional(),
@@ -215,7 +228,7 @@ function crossChecks(
   const tell = (name: VariableName, expected: string): void => {
     if (!told.some((item) => item.name.startsWith(name))) found.push(problem(name, expected, effective));
   };
-  const { DRAIN_TIMEOUT, CLOSE_TIMEOUT, STOP_GRACE_PERIOD, PROBE_INTERVAL, PROBE_TIMEOUT } = values;
+  const { DRAIN_TIMEOUT, CLOSE_TIMEOUT, STOP_GRACE_PERIOD } = values;
   if (
     DRAIN_TIMEOUT !== undefined &&
     CLOSE_TIMEOUT !== undefined &&
@@ -236,21 +249,8 @@ function crossChecks(
       `at least DRAIN_TIMEOUT + 5s, which is ${show(DRAIN_TIMEOUT + 5000)}, or the drain would be killed in the middle`,
     );
   }
-  if (PROBE_INTERVAL !== undefined && PROBE_TIMEOUT !== undefined && PROBE_TIMEOUT > 2 * PROBE_INTERVAL) {
-    tell('PROBE_TIMEOUT', `at most twice PROBE_INTERVAL, which is ${show(2 * PROBE_INTERVAL)}`);
-  }
   if (values.FLAT_CHECK_SQL !== undefined && effective.DATABASE_URL === undefined) {
     tell('DATABASE_URL', 'a database to run FLAT_CHECK_SQL on');
-  }
-  if (
-    values.BOT_ADAPTER === 'http' &&
-    values.BOT_POSITIONS_PATH === '' &&
-    values.FLAT_CHECK_SQL === undefined
-  ) {
-    tell(
-      'FLAT_CHECK_SQL',
-      'a query that proves flat, as BOT_POSITIONS_PATH is switched off and nothing else could',
-    );
   }
   if (values.BOT_ADAPTER === 'freqtrade') {
     for (const name of ['BOT_USERNAME', 'BOT_PASSWORD'] as const) {

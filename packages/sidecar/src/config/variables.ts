@@ -34,7 +34,7 @@ export const VARIABLES = [
     name: 'BOT_POSITIONS_PATH',
     fallback: '/positions',
     emptyMeansOff: true,
-    about: 'positions call; empty: FLAT_CHECK_SQL alone proves flat',
+    about: 'positions call; empty: the close answer and FLAT_CHECK_SQL prove flat',
   },
   { name: 'BOT_CLOSE_PATH', fallback: '/close-positions', about: 'close call; cannot be switched off' },
   {
@@ -63,7 +63,11 @@ export const VARIABLES = [
     fallback: '60s',
     about: 'the whole budget of a drain, from the signal to the exit',
   },
-  { name: 'CLOSE_TIMEOUT', fallback: '10s', about: 'one attempt at the close call' },
+  {
+    name: 'CLOSE_TIMEOUT',
+    fallback: '10s',
+    about: 'one attempt at the close call; unset: never more than DRAIN_TIMEOUT less 5s',
+  },
   {
     name: 'STOP_GRACE_PERIOD',
     about: 'what the orchestrator allows; when set, DRAIN_TIMEOUT + 5s must fit in it',
