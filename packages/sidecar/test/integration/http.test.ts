@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { get, misbehave, type Running, startBot, startSidecar, until } from '../support/processes.ts';
+
+const TOKEN = 'the-drain-token-of-this-test';
+const READS = ['/livez', '/readyz', '/startupz', '/healthz', '/ping', '/metrics', '/drain', '/drains'];
+
+const post = (running: Running, path: string, token?: string) =>
+  fetch(running.url + path, {
+    method: 'POST',
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+  });
+
+async function guarded(
+  env: Record<string, string> = {},
+): Promise<{ bot: Running; sidecar: Running; end: () => Promise<void> }> {
+  const bot = await startBot();
+  const sidecar = await startSidecar({
+    BOT_URL: bot.url,
+    PROBE_INTERVAL: '200ms',
+    DRAIN_TIMEOUT: '10s',
+    ...env,
+  });
+  await until('the bot is ready', async () => (await get(`${sidecar.url}/readyz`)).status === 200);
+  return {
+    bot,
+    sidecar,
+    async end() {
+      await sidecar.end();
+      await bot.end();
+    },
+  };
+}
+
+describe('the calls of the sidecar', () => {
+  let world: Awaited<ReturnType<typeof guarded>>;
+  beforeAll(async () => {
+    world = await guarded({ DRAIN_TOKEN: TOKEN });
+  });
+  afterAll(() => world?.end());
+
+  it.each(READS)('%s answers HEAD as it answers GET, without the body, and is never cached', async (path) => {
+    const url = world.sidecar.url + path;
+    const [asGet, asHead] = [await fetch(url), await fetch(url, { method: 'HEAD' })];
+    expect(asHead.status).toBe(asGet.status);
+    expect(await asHead.text()).toBe('');
+    for (const answer of [asGet, asHead]) expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(asHead.headers.get('content-type')).toBe(asGet.headers.get('content-type'));
+  });
+
+  it.each(READS)('%s is the same with a query string and with a slash at the end', async (path) => {
+    const statuses = await Promise.all(
+      [path, `${path}?x=1`, `${path}/`, `${path}/?x=1&wait=false`].map(
+        async (each) => (await fetch(world.sidecar.url + each)).status,
+      ),
+    );
+    expect(new Set(statuses)).toEqual(new Set([200]));
+  });
+
+  it.each(READS)('%s refuses other methods with 405, and says which it takes', async (path) => {
+    const methods =
+      path === '/drain'
+        ? ['PUT', 'DELETE', 'PATCH', 'OPTIONS']
+        : ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+    for (const method of methods) {
+      const answer = await fetch(world.sidecar.url + path, { method });
+      expect([method, answer.status]).toEqual([method, 405]);
+      expect(answer.headers.get('allow')).toBe(path === '/drain' ? 'GET, HEAD, POST' : 'GET, HEAD');
+      expect(await answer.json()).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
+    }
+  });
+
+  it('tells of an unknown path in JSON, with 404', async () => {
+    const { status, body } = await get(`${world.sidecar.url}/nothing/here?token=secret-of-a-query`);
+    expect(status).toBe(404);
+    expect(body).toMatchObject({ error: { code: 'NOT_FOUND' } });
+    expect(JSON.stringify(body)).not.toContain('secret-of-a-query');
+  });
+
+  it('answers a request that is not HTTP, and one with a broken path, without falling over', async () => {
+    const answer = await fetch(`${world.sidecar.url}/%E0%A4%A`);
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expect((await get(`${world.sidecar.url}/ping`)).status).toBe(200);
+  });
+
+  it('shows the health of the bot as health+json, with a key for each probe', async () => {
+    const answer = await fetch(`${world.sidecar.url}/healthz`);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/health\+json/);
+    const body = (await answer.json()) as {
+      checks: Record<string, unknown>;
+      bot: unknown;
+      positions: unknown;
+    };
+    expect(Object.keys(body.checks).sort()).toEqual([
+      'api:responseTime',
+      'close-path:responseTime',
+      'models:loaded',
+      'tick:age',
+    ]);
+    expect(body.bot).toMatchObject({ trading: 'running', instance: expect.any(String) });
+  });
+
+  it('has every metric of the contract', async () => {
+    const text = await (await fetch(`${world.sidecar.url}/metrics`)).text();
+    for (const name of [
+      'botwarden_probe_up{probe="api"} 1',
+      'botwarden_probe_duration_seconds_count{probe="api"}',
+      'botwarden_probe_runs_total{probe="api",outcome="pass"}',
+      'botwarden_probe_last_success_timestamp_seconds{probe="api"}',
+      'botwarden_ready 1',
+      'botwarden_live 1',
+      'botwarden_heals_total 0',
+      'botwarden_drain_active 0',
+      'botwarden_drains_total{outcome="flat"} 0',
+      'botwarden_drain_duration_seconds_count 0',
+      'botwarden_open_positions ',
+      'botwarden_build_info{version="0.1.0"} 1',
+    ]) {
+      expect(text).toContain(name);
+    }
+  });
+
+  it.each([
+    ['no token', undefined],
+    ['a wrong token', 'wrong'],
+    ['the beginning of the token', TOKEN.slice(0, -1)],
+    ['more than the token', `${TOKEN}x`],
+  ])('does nothing on POST /drain with %s', async (_what, token) => {
+    const answer = await post(world.sidecar, '/drain', token);
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/);
+    expect((await get(`${world.sidecar.url}/drains`)).body).toEqual({ drains: [] });
+  });
+});
+
+describe('POST /drain', () => {
+  it('is off without a configured token, whatever is sent', async () => {
+    const world = await guarded();
+    try {
+      expect((await post(world.sidecar, '/drain', TOKEN)).status).toBe(403);
+      expect((await post(world.sidecar, '/drain')).status).toBe(403);
+      expect((await get(`${world.sidecar.url}/drains`)).body).toEqual({ drains: [] });
+    } finally {
+      await world.end();
+    }
+  });
+
+  it('answers with the receipt when the bot is flat; the sidecar goes on, and warns that the bot is halted', async () => {
+    const world = await guarded({ DRAIN_TOKEN: TOKEN });
+    try {
+      const answer = await post(world.sidecar, '/drain', TOKEN);
+      expect(answer.status).toBe(200);
+      const receipt = (await answer.json()) as { drain_id: string };
+      expect(receipt).toMatchObject({ state: 'flat', trigger: 'http', open_positions: 0, pending_orders: 0 });
+      const { body } = await get(`${world.sidecar.url}/drains`);
+      expect(
+        (body.drains as Array<{ state: string; drain_id: string }>).map(({ state, drain_id }) => [
+          state,
+          drain_id,
+        ]),
+      ).toEqual([
+        ['flat', receipt.drain_id],
+        ['started', receipt.drain_id],
+      ]);
+      await until('the health says that the bot is halted', async () => {
+        const health = await get(`${world.sidecar.url}/healthz`);
+        return (
+          health.status === 200 &&
+          health.body.status === 'warn' &&
+          JSON.stringify(health.body.notes).includes('halted')
+        );
+      });
+      expect((await get(`${world.sidecar.url}/livez`)).status).toBe(200);
+    } finally {
+      await world.end();
+    }
+  });
+
+  it('answers 202 at once when not asked to wait, joins the drain that runs, and shows it while it does', async () => {
+    const world = await guarded({ DRAIN_TOKEN: TOKEN });
+    try {
+      await misbehave(world.bot, 'fail-close');
+      const first = await post(world.sidecar, '/drain?wait=false', TOKEN);
+      expect(first.status).toBe(202);
+      const { drain_id } = (await first.json()) as { drain_id: string };
+      const joined = post(world.sidecar, '/drain', TOKEN);
+      expect((await get(`${world.sidecar.url}/drain`)).body).toMatchObject({ drain_id, state: 'started' });
+      expect((await get(`${world.sidecar.url}/readyz`)).status).toBe(503);
+      expect((await get(`${world.sidecar.url}/livez`)).status).toBe(200);
+      await misbehave(world.bot, 'none');
+      const answer = await joined;
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toMatchObject({ drain_id, state: 'flat' });
+    } finally {
+      await world.end();
+    }
+  });
+
+  it('answers 503 with what is still open when time runs out', async () => {
+    const world = await guarded({ DRAIN_TOKEN: TOKEN, DRAIN_TIMEOUT: '7s' });
+    try {
+      await misbehave(world.bot, 'fail-close');
+      const answer = await post(world.sidecar, '/drain', TOKEN);
+      expect(answer.status).toBe(503);
+      expect(await answer.json()).toMatchObject({ state: 'not_flat', trigger: 'http' });
+      const health = await get(`${world.sidecar.url}/healthz`);
+      expect(JSON.stringify(health.body.notes)).toContain('the last drain ended not_flat');
+    } finally {
+      await world.end();
+    }
+  });
+
+  it('is joined by SIGTERM, whose exit code is the outcome of that drain', async () => {
+    const world = await guarded({ DRAIN_TOKEN: TOKEN, DRAIN_TIMEOUT: '7s' });
+    try {
+      await misbehave(world.bot, 'fail-close');
+      await post(world.sidecar, '/drain?wait=false', TOKEN);
+      world.sidecar.child.kill('SIGTERM');
+      expect(await world.sidecar.exited).toBe(3);
+      expect(world.sidecar.output().match(/"drain.ended"/g)).toHaveLength(1);
+    } finally {
+      await world.end();
+    }
+  });
+});
+
+describe('a sidecar that cannot be what it should', () => {
+  it('exits with 2 and every problem when its configuration is bad', async () => {
+    const sidecar = await startSidecar({ BOT_URL: 'bot:8000', PROBE_TIMEOUT: 'soon' });
+    expect(await sidecar.exited).toBe(2);
+    expect(sidecar.output()).toMatch(/2 problems:\n {2}BOT_URL: .*\n {2}PROBE_TIMEOUT: /);
+  });
+
+  it('exits with 1 and one clear sentence when its port is taken', async () => {
+    const first = await startSidecar({ BOT_URL: 'http://127.0.0.1:1' });
+    try {
+      const second = await startSidecar({ BOT_URL: 'http://127.0.0.1:1', PORT: new URL(first.url).port });
+      expect(await second.exited).toBe(1);
+      expect(second.output()).toContain('the port is already taken');
+    } finally {
+      await first.end();
+    }
+  });
+});
