@@ -34,9 +34,11 @@ export interface BotPositions {
 }
 
 /** What the bot said to a close call. */
-export interface CloseAnswer extends BotPositions {
+export interface CloseAnswer {
   /** False for 202: accepted, and closing still goes on. */
   readonly done: boolean;
+  /** What it says is left; null where it does not say. */
+  readonly left: BotPositions | null;
 }
 
 /** What a close call carries. */
@@ -64,10 +66,10 @@ export interface Bot {
   /** Stops opening, cancels pending orders, closes open positions. The bot stays halted until it restarts. */
   readonly close: (request: CloseRequest, signal: AbortSignal) => Promise<CloseAnswer>;
   /**
-   * The close call with `dry_run`. Only for a boot that announced `dryRun`: any other may close for real.
-   * Absent where the adapter has no way to rehearse.
+   * Tries what a close call needs, and closes nothing; `left` is what a drain would close. Only for a boot that
+   * announced `dryRun`: any other may close for real.
    */
-  readonly rehearse?: (request: CloseRequest, signal: AbortSignal) => Promise<CloseAnswer>;
+  readonly rehearse: (request: CloseRequest, signal: AbortSignal) => Promise<CloseAnswer>;
   /** How fast this bot may be asked. */
   readonly pace: BotPace;
   /** Frees the sockets. No call may follow. */

@@ -77,7 +77,7 @@ export function createHttpBot(options: HttpBotOptions): Bot {
         },
         signal,
       );
-      return { ...readPositions(body, call), done: status === 200 };
+      return { done: status === 200, left: readPositions(body, call) };
     } catch (error) {
       throw BotError.from(error, call);
     }

@@ -28,8 +28,6 @@ export const REHEARSE_EVERY_MS = 60_000;
  */
 export function createRehearsal(bot: Bot): (signal: AbortSignal) => Promise<Rehearsal> {
   return async (signal) => {
-    if (bot.rehearse === undefined)
-      return notRehearsed(`the ${bot.adapter} adapter has no call that closes nothing`);
     if (bot.health === undefined)
       return notRehearsed('BOT_HEALTH_PATH is switched off, where the bot would announce dry_run');
     const health = await bot.health(signal);
@@ -42,7 +40,12 @@ export function createRehearsal(bot: Bot): (signal: AbortSignal) => Promise<Rehe
       { drainId: randomUUID(), reason: 'rehearsal', deadline: new Date(Date.now() + REHEARSE_EVERY_MS) },
       signal,
     );
-    return { rehearsed: true, open: answer.open, pending: answer.pending, note: null };
+    return {
+      rehearsed: true,
+      open: answer.left?.open ?? null,
+      pending: answer.left?.pending ?? null,
+      note: null,
+    };
   };
 }
 

@@ -82,7 +82,12 @@ export interface Reading {
 export type DrainEvent =
   | { readonly type: 'attempt-started' }
   | ({ readonly type: 'attempt-failed' } & AttemptFailure)
-  | { readonly type: 'close-answered'; readonly at: number; readonly counts: Counts; readonly done: boolean }
+  | {
+      readonly type: 'close-answered';
+      readonly at: number;
+      readonly counts: Counts | null;
+      readonly done: boolean;
+    }
   | ({ readonly type: 'read'; readonly at: number; readonly epoch: number } & Reading)
   | { readonly type: 'proved'; readonly at: number; readonly value: number }
   | { readonly type: 'proof-failed'; readonly why: string }
@@ -192,21 +197,22 @@ function attemptFailed(before: DrainState, event: AttemptFailure): Step {
 }
 
 function closeAnswered(before: DrainState, event: DrainEvent & { type: 'close-answered' }): Step {
+  const { counts } = event;
+  const none = counts !== null && nothing(counts);
   const state = nextStretch({
     ...before,
     phase: 'watching',
     halted: true,
     doubted: false,
-    counts: event.counts,
-    readable: true,
+    counts: counts ?? before.counts,
+    readable: counts !== null,
     progressAt: event.at,
     closing: 'the close call was answered',
-    standing: nothing(event.counts) ? 'positions were not read since' : left(event.counts),
+    standing: counts === null || none ? 'positions were not read since' : left(counts),
   });
   if (state.rules.readsPositions) return [state, look(state, 0)];
   // The answer is all there is to go by, and a 202 is only a promise: that one is asked for again.
-  if (nothing(event.counts) && event.done)
-    return prove(state, 'flat', 'the bot answered that nothing is left');
+  if (none && event.done) return prove(state, 'flat', 'the bot answered that nothing is left');
   return closeAgain(state, state.rules.closeAgainAfterMs);
 }
 

@@ -41,7 +41,7 @@ export function tell(
     case 'close-answered':
       return info(
         'drain.close_answered',
-        `The bot ${event.done ? 'answered' : 'accepted'} close call ${after.attempts} and says that ${count(event.counts)} left; ${left}.`,
+        `The bot ${event.done ? 'answered' : 'accepted'} close call ${after.attempts}${event.counts === null ? '' : ` and says that ${count(event.counts)} left`}; ${left}.`,
       );
     case 'read':
       return tellRead(before, after, left);

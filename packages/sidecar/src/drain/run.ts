@@ -187,8 +187,8 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
             },
           );
           if (signal.aborted) return;
-          detail = answer.detail;
-          dispatch({ type: 'close-answered', at: clock.elapsed(), counts: answer, done: answer.done });
+          if (answer.left !== null) detail = answer.left.detail;
+          dispatch({ type: 'close-answered', at: clock.elapsed(), counts: answer.left, done: answer.done });
         },
         {
           ...BACK_OFF,
