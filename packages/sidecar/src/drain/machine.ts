@@ -5,7 +5,8 @@ import type { Outcome } from './receipts.ts';
  *
  * Flat is said only when all of this holds for the boot of the bot that runs now: it is halted (it answered the close
  * call or says so itself, and does not say that it is trading); two reads in a row, with no close call under way,
- * showed nothing open and nothing pending; and FLAT_CHECK_SQL, where there is one, said 0 after them. Where the bot
+ * showed nothing open and nothing pending; and FLAT_CHECK_SQL, where there is one, said 0 after them, and one more read
+ * after that showed no change. Where the bot
  * has no positions to read, an answer 200 to the close call that leaves nothing stands for the two reads.
  */
 export interface DrainState {
@@ -40,6 +41,8 @@ export interface DrainState {
   readonly alarmed: boolean;
   /** What the proof under way would prove, and what speaks for it so far. */
   readonly claim: { readonly outcome: 'flat' | 'nothing_to_do'; readonly because: string } | null;
+  /** FLAT_CHECK_SQL said 0, and nothing was seen since that speaks against it. */
+  readonly proven: boolean;
   /** What became of the close call, as a clause. */
   readonly closing: string;
   /** What the reads (or the proof) show, as a clause. */
@@ -143,6 +146,7 @@ export function begin(
     progressAt: known.at,
     alarmed: false,
     claim: null,
+    proven: false,
     closing: 'the close call was not answered',
     standing: 'positions were never read',
     outcome: null,
@@ -236,10 +240,18 @@ function read(before: DrainState, event: Reading & { readonly at: number }): Ste
     progressAt: fell ? event.at : before.progressAt,
   };
   const calm = event.counts !== null && nothing(event.counts) && state.halted && !event.disconnected;
-  const next: DrainState = { ...state, zeros: calm ? state.zeros + 1 : 0, standing: standing(state, event) };
+  const next: DrainState = {
+    ...state,
+    zeros: calm ? state.zeros + 1 : 0,
+    proven: calm && !restarted && state.proven,
+    standing: standing(state, event),
+  };
 
-  if (restarted && next.phase !== 'closing')
-    return closeAgain({ ...next, closing: 'the bot restarted since' }, 0);
+  if (restarted && next.phase !== 'closing') {
+    // Not faster than any other repeat, or a bot that names another boot each time would be flooded with calls.
+    const wait = Math.max(0, next.rules.closeAgainAfterMs - (event.at - before.progressAt));
+    return closeAgain({ ...next, closing: 'the bot restarted since' }, wait);
+  }
   if (next.zeros >= 2)
     return prove(next, 'flat', 'two reads in a row showed nothing open and nothing pending');
   if (next.phase === 'refused' && !next.alarmed) {
@@ -254,14 +266,19 @@ function read(before: DrainState, event: Reading & { readonly at: number }): Ste
 
 function prove(before: DrainState, outcome: 'flat' | 'nothing_to_do', because: string): Step {
   if (!before.rules.hasProof) return end(before, outcome, because);
+  if (before.proven) return end(before, outcome, `${because}, and FLAT_CHECK_SQL says 0`);
   const standing = `${because}, but FLAT_CHECK_SQL has not confirmed it`;
   const state: DrainState = { ...before, phase: 'proving', claim: { outcome, because }, standing };
   return [state, [{ type: 'stop-closing' }, { type: 'stop-reading' }, { type: 'prove' }]];
 }
 
 function proved(state: DrainState, event: { readonly at: number; readonly value: number }): Step {
-  if (event.value === 0 && state.claim !== null) {
-    return end(state, state.claim.outcome, `${state.claim.because}, and FLAT_CHECK_SQL says 0`);
+  const { claim } = state;
+  if (event.value === 0 && claim !== null) {
+    // The proof took its time, in which the bot may have restarted: a last read has to show that nothing changed.
+    const proven: DrainState = { ...state, phase: 'watching', claim: null, proven: true, zeros: 1 };
+    if (claim.outcome === 'flat' && state.rules.readsPositions) return [proven, look(proven, 0)];
+    return end(state, claim.outcome, `${claim.because}, and FLAT_CHECK_SQL says 0`);
   }
   const contradicted: DrainState = { ...state, alreadyFlat: false };
   const standing = `FLAT_CHECK_SQL says ${event.value}, not 0`;
@@ -293,7 +310,12 @@ function end(before: DrainState, outcome: Outcome, reason: string): Step {
 }
 
 /** What was read before this moment says nothing about the time after it. */
-const nextStretch = (state: DrainState): DrainState => ({ ...state, epoch: state.epoch + 1, zeros: 0 });
+const nextStretch = (state: DrainState): DrainState => ({
+  ...state,
+  epoch: state.epoch + 1,
+  zeros: 0,
+  proven: false,
+});
 
 const look = (state: DrainState, afterMs: number): readonly DrainEffect[] =>
   state.rules.readsPositions ? [{ type: 'read', afterMs, epoch: state.epoch }] : [];
