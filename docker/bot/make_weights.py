@@ -60,6 +60,17 @@ def train(seed: int = 1) -> dict[str, Any]:
     }
 
 
+def written(tensors: dict[str, Any]) -> str:
+    """The file's text: a matrix row to a line, so that a change of weights can be read as a change."""
+
+    def tensor(value: list[Any]) -> str:
+        if len(value) == 1 or not isinstance(value[0], list):
+            return json.dumps(value)
+        return "[\n      " + ",\n      ".join(json.dumps(row) for row in value) + "\n    ]"
+
+    lines = ",\n".join(f'    "{name}": {tensor(value)}' for name, value in tensors.items())
+    return f'{{\n  "name": "signal",\n  "version": "1",\n  "tensors": {{\n{lines}\n  }}\n}}\n'
+
+
 if __name__ == "__main__":
-    content = {"name": "signal", "version": "1", "tensors": train()}
-    Path(__file__).with_name("bot").joinpath("signal.json").write_text(json.dumps(content, indent=1) + "\n")
+    Path(__file__).with_name("bot").joinpath("signal.json").write_text(written(train()))

@@ -267,7 +267,10 @@ class EndTest(DatabaseTest):
 @needs_database
 class LoseDatabaseTest(DatabaseTest):
     def test_lose_database_reports_it_drops_the_connection_and_does_not_come_back_until_told(self) -> None:
-        backends = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bot' AND datname = current_database()"
+        backends = (
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE application_name = 'bot' AND datname = current_database()"
+        )
         with self.bot(misbehave=True) as bot:
             bot.trading()
             bot.misbehave("lose-database")
