@@ -60,6 +60,7 @@ export function createGuard(options: GuardOptions): Guard {
   const { monitor, drainer, receipts, rules, openNow, alert, log, clock } = options;
   let state: HealState = beginHealing(clock.elapsed());
   let met = false;
+  let wasReady = false;
   let timer: NodeJS.Timeout | undefined;
   const healListeners: Array<(verdict: Verdict) => void> = [];
 
@@ -122,11 +123,9 @@ export function createGuard(options: GuardOptions): Guard {
   const offRun = monitor.on('run', look);
   const offChange = monitor.on('change', (change) => {
     if (change.kind === 'group') {
-      if (change.name === 'readiness')
-        log.info(
-          { event: 'ready', ready: change.healthy },
-          change.healthy ? 'The bot is ready.' : 'The bot is not ready.',
-        );
+      if (change.name !== 'readiness' || change.healthy === wasReady) return;
+      wasReady = change.healthy;
+      log.info({ event: 'ready', ready: wasReady }, wasReady ? 'The bot is ready.' : 'The bot is not ready.');
       return;
     }
     const { name, from, to, probe } = change;

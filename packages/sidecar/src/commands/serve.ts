@@ -4,6 +4,7 @@ import { createPostgresSession } from '@botwarden/probes/postgres';
 import { createTerminus } from '@godaddy/terminus';
 import { type Alert, createAlerts } from '../alerts.ts';
 import type { Bot } from '../bot/bot.ts';
+import { createFreqtradeBot } from '../bot/freqtrade.ts';
 import { createHttpBot } from '../bot/http.ts';
 import { createRehearsal, REHEARSE_EVERY_MS } from '../bot/rehearsal.ts';
 import { systemClock } from '../clock.ts';
@@ -165,9 +166,13 @@ async function guardBot(config: Config, host: Host): Promise<number> {
   return problem === null ? 0 : leave();
 }
 
-function createBot(config: Config): Bot {
-  const { url, token, paths } = config.bot;
-  return createHttpBot({ url, token, paths });
+function createBot({ bot }: Config): Bot {
+  const { url, token, username, password, paths } = bot;
+  if (bot.adapter === 'http') return createHttpBot({ url, token, paths });
+  // The configuration was refused without them.
+  if (username === undefined || password === undefined)
+    throw new TypeError('freqtrade needs a user and a password');
+  return createFreqtradeBot({ url, username, password });
 }
 
 /** FLAT_CHECK_SQL, over a connection of its own. */
