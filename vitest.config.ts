@@ -10,7 +10,11 @@ export default defineConfig({
     reporters: ['default', './vitest.count.ts'],
     projects: [
       project('unit', ['packages/*/test/unit/**/*.test.ts'], 10_000),
-      project('integration', ['packages/*/test/integration/**/*.test.ts', 'docker/*/test/integration/**/*.test.ts'], 60_000),
+      project(
+        'integration',
+        ['packages/*/test/integration/**/*.test.ts', 'docker/*/test/integration/**/*.test.ts'],
+        60_000,
+      ),
       project('docker', ['docker/*/test/docker/**/*.test.ts'], 600_000),
     ],
   },
