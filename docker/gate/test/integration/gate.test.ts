@@ -66,13 +66,13 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       ['kill -SEGV $$', 139],
     ] as const)('the status of `%s` is passed on as %i', async ([bot, status]) => {
       using gate = run(bot);
-      expect(await gate.exit).toBe(status);
+      expect(await gate.exit, gate.log()).toBe(status);
       expect(gate.processes()).toEqual([]);
     });
 
     test('a command that does not exist is 127', async () => {
       using gate = run(['no-such-bot']);
-      expect(await gate.exit).toBe(127);
+      expect(await gate.exit, gate.log()).toBe(127);
     });
 
     test('the arguments reach the bot as they are', async () => {
@@ -89,7 +89,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       gate.kill('SIGUSR1');
       await gate.until('bot: USR1');
       gate.kill('SIGUSR2');
-      expect(await gate.exit).toBe(5);
+      expect(await gate.exit, gate.log()).toBe(5);
     });
   });
 
@@ -117,14 +117,14 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       ['no curl', { PATH: '/nowhere' }, /curl is not in this image/],
     ])('%s', async ([, env, sentence]) => {
       using gate = run('echo started', env);
-      expect(await gate.exit).toBe(2);
+      expect(await gate.exit, gate.log()).toBe(2);
       expect(gate.log()).toMatch(sentence);
       expect(gate.events).toEqual([]);
     });
 
     test('no command', async () => {
       using gate = run([]);
-      expect(await gate.exit).toBe(2);
+      expect(await gate.exit, gate.log()).toBe(2);
       expect(gate.log()).toMatch(/Usage: hold-until-flat COMMAND/);
     });
   });
@@ -146,7 +146,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
         using gate = run(patient, { SIDECAR_URL: server.url, DRAIN_TOKEN: 'drain-secret' }, events);
         await gate.until('bot: up');
         gate.kill(signal);
-        expect(await gate.exit).toBe(0);
+        expect(await gate.exit, gate.log()).toBe(0);
         expect(events).toEqual(['bot: up', 'drain asked', 'drain answered', 'bot: TERM']);
         expect(server.calls('POST /drain')[0]?.headers.authorization).toBe('Bearer drain-secret');
         expect(server.calls('POST /close-positions')).toEqual([]);
@@ -161,7 +161,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(9);
+      expect(await gate.exit, gate.log()).toBe(9);
     });
 
     test('a bot that dies of SIGTERM is 143', async ({ expect }) => {
@@ -169,7 +169,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       using gate = run('echo up; exec sleep 60', { SIDECAR_URL: server.url });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(143);
+      expect(await gate.exit, gate.log()).toBe(143);
     });
 
     test('more signals change nothing and ask for no second drain', async ({ expect }) => {
@@ -190,7 +190,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       }
       expect(gate.events).toEqual(['bot: up']);
       answer();
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(server.calls('POST /drain').length).toBe(1);
       expect(gate.events).toEqual(['bot: up', 'bot: TERM']);
     });
@@ -215,7 +215,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       using gate = run(patient, { SIDECAR_URL: server.url, BOT_URL: server.url });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(gate.log()).toMatch(/NOT FLAT: the sidecar could not close everything/);
       expect(gate.events).toContain('bot: TERM');
       expect(server.calls('POST /close-positions')).toEqual([]);
@@ -231,7 +231,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       gate.kill('SIGTERM');
       await until('the drain was asked for', () => server.calls('POST /drain').length === 1);
       gate.kill('SIGUSR1');
-      expect(await gate.exit).toBe(4);
+      expect(await gate.exit, gate.log()).toBe(4);
       expect(gate.events).toEqual(['bot: up']);
       expect(gate.processes()).toEqual([]);
     });
@@ -250,7 +250,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(137);
+      expect(await gate.exit, gate.log()).toBe(137);
       expect(gate.log()).toMatch(/NOT FLAT: not proven within 4s/);
       expect(gate.log()).toMatch(/it gets SIGKILL/);
       expect(gate.events).toEqual(['bot: up', 'bot: TERM']);
@@ -292,7 +292,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       );
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       const own = events.filter((event) => event !== 'POST /drain');
       expect(own).toEqual([
         'bot: up',
@@ -336,7 +336,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(server.seen.map(({ call }) => call)).toEqual(['POST /flatten', 'GET /book', 'GET /book']);
       expect(server.seen[0]?.headers.authorization).toBeUndefined();
     });
@@ -349,7 +349,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       using gate = run(patient, { SIDECAR_URL: refused, BOT_URL: server.url });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(gate.log()).toMatch(/: flat\./);
       expect(server.calls('POST /close-positions').length).toBe(3);
     });
@@ -359,7 +359,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       using gate = run(patient, { SIDECAR_URL: refused, BOT_URL: server.url, GATE_TIMEOUT: '3s' });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(gate.log()).toMatch(/NOT FLAT: not proven within 3s/);
       expect(gate.events).toContain('bot: TERM');
     });
@@ -394,7 +394,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       if (process.platform === 'linux') expect(commands.some((line) => line.includes('/drain'))).toBe(true);
       expect(commands.join('\n')).not.toMatch(/secret/);
       refuse();
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(server.calls('POST /drain')[0]?.headers.authorization).toBe('Bearer drain-secret');
       expect(server.calls('POST /close-positions')[0]?.headers.authorization).toBe(
         'Bearer bot "quoted\\secret',
@@ -407,7 +407,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       using gate = run(patient, { SIDECAR_URL: server.url, http_proxy: refused, ALL_PROXY: refused });
       await gate.until('bot: up');
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(gate.log()).toMatch(/: flat\./);
     });
   });
@@ -423,7 +423,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       await using server = await scriptedServer({ 'GET /livez': [200, 503] });
       using gate = run(bot, asked(server.url));
       await gate.until('bot: up');
-      expect(await gate.exit).toBe(status);
+      expect(await gate.exit, gate.log()).toBe(status);
       expect(gate.log()).toMatch(/asks for a restart of the bot \(503/);
       expect(server.calls('POST /drain')).toEqual([]);
       expect(gate.processes()).toEqual([]);
@@ -451,7 +451,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       expect(gate.running()).toBe(true);
       expect(gate.events).toEqual(['bot: up']);
       gate.kill('SIGTERM');
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
       expect(gate.processes()).toEqual([]);
     });
 
@@ -483,7 +483,7 @@ describe.concurrent.for(shells())('under $name', (shell) => {
       expect(server.calls('GET /livez').length).toBe(polls);
       expect(gate.events).toEqual(['bot: up']);
       answer();
-      expect(await gate.exit).toBe(0);
+      expect(await gate.exit, gate.log()).toBe(0);
     });
   });
 
