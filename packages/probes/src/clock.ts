@@ -1,3 +1,5 @@
+import { MAX_DURATION_MS } from './duration.ts';
+
 /** Time, passed in so that tests need not wait. */
 export interface Clock {
   /** Wall-clock time, in milliseconds since 1970. For showing only: it may jump. */
@@ -13,7 +15,8 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms);
+    // Node fires a longer timer at once.
+    const timer = setTimeout(callback, Math.min(ms, MAX_DURATION_MS));
     timer.unref();
     return () => clearTimeout(timer);
   },

@@ -62,19 +62,21 @@ function draftStatus(status: Status): HealthJsonStatus {
 
 function check(probe: ProbeView): HealthJsonCheck {
   const { last } = probe;
-  const measured = last?.value === undefined ? responseTime(last?.durationMs) : { observedValue: last.value };
+  const measured =
+    last?.value === undefined
+      ? responseTime(last?.durationMs)
+      : { observedValue: last.value, ...(last.unit === undefined ? {} : { observedUnit: last.unit }) };
   return {
     componentId: probe.name,
     componentType: probe.componentType,
     ...measured,
-    ...(last?.unit === undefined ? {} : { observedUnit: last.unit }),
     status: draftStatus(probe.status),
     state: probe.stale ? 'stale' : probe.status,
     critical: probe.critical,
     since: probe.since.toISOString(),
     ...(last === undefined ? {} : { time: new Date(last.at).toISOString() }),
     ...(probe.code === undefined ? {} : { code: probe.code }),
-    ...(probe.status === 'pass' ? {} : { output: probe.output ?? 'not checked yet' }),
+    ...(probe.status === 'pass' || probe.output === undefined ? {} : { output: probe.output }),
   };
 }
 

@@ -1,6 +1,21 @@
+export {
+  type AnswerOptions,
+  answer,
+  HEALTH_PATHS,
+  type HealthAnswer,
+  type HealthRequest,
+  notFound,
+} from './answer.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Duration, parseDuration } from './duration.ts';
 export { ProbeError, type ProbeErrorCode, ProbeOptionError } from './errors.ts';
+export {
+  bearerToken,
+  type DetailPolicy,
+  type HealthHandler,
+  type HealthHandlerOptions,
+  healthHandler,
+} from './handler.ts';
 export {
   HEALTH_JSON_TYPE,
   type HealthJson,
@@ -32,7 +47,10 @@ export {
   type ProbeOutcome,
   probe,
 } from './probe.ts';
+export { type DiskProbeOptions, diskProbe } from './probes/disk.ts';
+export { type EventLoopProbeOptions, eventLoopProbe } from './probes/event-loop.ts';
 export { type HttpProbeOptions, type HttpTargetOptions, httpProbe } from './probes/http.ts';
+export { type MemoryProbeOptions, memoryProbe } from './probes/memory.ts';
 export {
   type ExpectedModels,
   expectModels,
@@ -41,6 +59,10 @@ export {
   parseModels,
   type ReportedModel,
 } from './probes/model.ts';
+export { type RedisProbeOptions, redisProbe } from './probes/redis.ts';
+export { type SocketProbeOptions, type TcpProbeOptions, tcpProbe } from './probes/tcp.ts';
 export { expectFreshTick, type TickProbeOptions, tickProbe } from './probes/tick.ts';
+export { type TlsProbeOptions, tlsProbe } from './probes/tls.ts';
 export { describeError, redact, redactValue } from './redact.ts';
 export { aggregate, isHealthy, type Member, type RunResult, type Status } from './status.ts';
+export type { UtilizationLimits } from './utilization.ts';

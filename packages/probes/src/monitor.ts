@@ -1,10 +1,11 @@
 import { type Clock, systemClock } from './clock.ts';
 import { type Duration, durationOption } from './duration.ts';
-import { ProbeOptionError } from './errors.ts';
+import { ProbeError, ProbeOptionError } from './errors.ts';
 import type { HistoryLimits } from './history.ts';
 import { assertProbeName, type ComponentType, type Probe } from './probe.ts';
+import { redact } from './redact.ts';
 import { ProbeRunner } from './runner.ts';
-import { aggregate, isHealthy, judge, type RunResult, type Status } from './status.ts';
+import { aggregate, isHealthy, judge, type Member, type RunResult, type Status } from './status.ts';
 
 /** How one probe is run and judged. A {@link Duration} is milliseconds or a text such as `5s`. */
 export interface ProbeSettings {
@@ -85,10 +86,16 @@ export interface ProbeView {
 /** A group as a reader sees it at one moment. */
 export interface GroupView {
   readonly name: string;
-  /** The members' worst, see {@link aggregate}. */
+  /** The members' worst, see {@link aggregate}; `unknown` for a group without members until the monitor has started. */
   readonly status: Status;
-  /** The answer to the group's question. */
+  /**
+   * The answer to the group's question: whether `status` is healthy. `liveness` asks whether the process should be
+   * left alone, which needs a failure to be denied: it is healthy unless its status is `fail`, and during the start-up
+   * grace even then. `startup` stays healthy once it was.
+   */
   readonly healthy: boolean;
+  /** Why not, where that is not in the members themselves. */
+  readonly output?: string;
   /** Names of the members. */
   readonly probes: readonly string[];
 }
@@ -162,9 +169,9 @@ export interface Monitor {
   probe(name: string): ProbeView | undefined;
   /** The bounded past of one probe, oldest first; empty when there is none of that name. */
   history(name: string): readonly RunResult[];
-  /** Runs a probe now, or joins the run that is under way, and resolves with what is known then. @throws {ProbeOptionError} when there is none of that name. */
+  /** Runs a probe now, or joins the run that is under way, and resolves with what is known then. Works before `start()`, and during a pause. @throws {ProbeOptionError} when there is none of that name. @throws {ProbeError} `PROBE_CLOSED` when the probe or the monitor was closed meanwhile. */
   check(name: string): Promise<ProbeView>;
-  /** Adds a probe, to `readiness` unless the groups were given by name, and to the groups named here. @throws {ProbeOptionError} */
+  /** Adds a probe, to `readiness` unless the groups were given by name, and to the groups named here. @throws {ProbeOptionError} when an option cannot work. @throws {ProbeError} `PROBE_CLOSED` after `close()`. */
   add(probe: Probe | MonitoredProbe, options?: { groups?: readonly string[] }): void;
   /** Removes a probe, from its groups as well, and lets it close. Resolves to false when there was none of that name. */
   remove(name: string): Promise<boolean>;
@@ -172,9 +179,9 @@ export interface Monitor {
   pause(pause?: Pause): void;
   /** Ends the pause. A probe that missed a turn meanwhile is `unknown` until it has run. */
   resume(): void;
-  /** Calls `listener` at each event; the returned function ends that. What a listener throws is dropped. */
+  /** Calls `listener` at each event; the returned function ends that. What a listener throws, or rejects with, is dropped. */
   on<E extends keyof MonitorEvents>(event: E, listener: (value: MonitorEvents[E]) => void): () => void;
-  /** Stops every probe and lets each close. No timer, socket or connection is left. */
+  /** Stops every probe and lets each close, for as long as its time-out. Afterwards all of them are `unknown`, and no timer, socket or connection is left. */
   close(): Promise<void>;
 }
 
@@ -206,6 +213,7 @@ class BackgroundMonitor implements Monitor {
   readonly #random: () => number;
   readonly #spreadMs: number;
   readonly #graceMs: number;
+  readonly #history: HistoryLimits;
   readonly #entries = new Map<string, Entry>();
   readonly #groups = new Map<string, Set<string>>();
   readonly #shownGroups = new Map<string, { status: Status; healthy: boolean }>();
@@ -224,8 +232,15 @@ class BackgroundMonitor implements Monitor {
     this.#random = options.random ?? Math.random;
     this.#spreadMs = durationOption('spread', options.spread ?? 1000, 0);
     this.#graceMs = durationOption('startupGrace', options.startupGrace ?? 0, 0);
+    const { results = 60, failures = 20 } = options.history ?? {};
+    this.#history = {
+      results: count('history.results', results, 1),
+      failures: count('history.failures', failures, 0),
+    };
     for (const item of options.probes ?? []) this.#insert(item);
     for (const [group, names] of Object.entries(options.groups ?? {})) {
+      if (!Array.isArray(names))
+        throw new ProbeOptionError(`groups.${group}`, 'a list of probe names', names);
       for (const name of names) this.#assertKnown(`groups.${group}`, name);
       this.#groups.set(group, new Set(names));
     }
@@ -235,6 +250,7 @@ class BackgroundMonitor implements Monitor {
   start(): void {
     if (this.#startedAt !== undefined || this.#closed) return;
     this.#startedAt = this.#clock.monotonic();
+    this.#showGroups();
     let position = 0;
     for (const entry of this.#entries.values()) {
       this.#launch(entry, position, this.#entries.size);
@@ -248,7 +264,7 @@ class BackgroundMonitor implements Monitor {
     const pause = this.#activePause();
     return {
       at: new Date(this.#clock.now()),
-      status: aggregate(probes),
+      status: this.#whole(probes),
       probes,
       groups: Object.fromEntries([...names].map((name) => [name, this.#groupView(name)])),
       ...(pause === undefined ? {} : { pause }),
@@ -277,11 +293,15 @@ class BackgroundMonitor implements Monitor {
 
   async check(name: string): Promise<ProbeView> {
     const entry = this.#entry('check', name);
-    await entry.runner.check();
+    const result = await entry.runner.check();
+    if (this.#entries.get(name) !== entry || this.#closed) {
+      throw new ProbeError('PROBE_CLOSED', result.output ?? 'the probe was closed');
+    }
     return this.#view(entry);
   }
 
   add(item: Probe | MonitoredProbe, options: { groups?: readonly string[] } = {}): void {
+    if (this.#closed) throw new ProbeError('PROBE_CLOSED', 'the monitor was closed; expected no more probes');
     const entry = this.#insert(item);
     for (const group of options.groups ?? []) {
       // Naming members turns a default group into a list, which then begins with the members it had.
@@ -312,7 +332,10 @@ class BackgroundMonitor implements Monitor {
         pause.until.toISOString(),
       );
     }
-    this.#pause = pause;
+    this.#pause = {
+      ...pause,
+      ...(pause.reason === undefined ? {} : { reason: redact(pause.reason, this.#options.secrets) }),
+    };
     this.#showAll();
   }
 
@@ -329,7 +352,7 @@ class BackgroundMonitor implements Monitor {
   async close(): Promise<void> {
     this.#closed = true;
     for (const entry of this.#entries.values()) entry.cancelStaleCheck?.();
-    await Promise.allSettled([...this.#entries.values()].map((entry) => entry.runner.stop()));
+    await Promise.allSettled([...this.#entries.values()].map(({ runner }) => runner.stop()));
     for (const listeners of Object.values(this.#listeners)) listeners.clear();
   }
 
@@ -366,10 +389,11 @@ class BackgroundMonitor implements Monitor {
         intervalMs,
         timeoutMs,
         thresholds: {
-          failure: count(`${name}.failureThreshold`, setting('failureThreshold') ?? 3),
-          success: count(`${name}.successThreshold`, setting('successThreshold') ?? 1),
+          failure: count(`${name}.failureThreshold`, setting('failureThreshold') ?? 3, 1),
+          success: count(`${name}.successThreshold`, setting('successThreshold') ?? 1, 1),
+          staleAfterMs,
         },
-        history: { results: 60, failures: 20, ...this.#options.history },
+        history: this.#history,
         secrets: this.#options.secrets ?? [],
         clock: this.#clock,
         isPaused: () => this.#isPaused(name),
@@ -389,11 +413,29 @@ class BackgroundMonitor implements Monitor {
   }
 
   #onResult(entry: Entry, result: RunResult): void {
-    entry.cancelStaleCheck?.();
-    // Staleness is judged when read; this only makes the change known to listeners as well.
-    entry.cancelStaleCheck = this.#clock.after(entry.staleAfterMs + 1, () => this.#showAll());
+    this.#watchStaleness(entry);
     this.#emit('run', { name: entry.runner.probe.name, result });
     this.#showAll();
+  }
+
+  /** Staleness is judged when read; this only makes the change known to listeners as well. */
+  #watchStaleness(entry: Entry): void {
+    entry.cancelStaleCheck?.();
+    const { last } = entry.runner.state;
+    const left = last === undefined ? 0 : last.endedAt + entry.staleAfterMs - this.#clock.monotonic();
+    entry.cancelStaleCheck = this.#clock.after(Math.max(0, left) + 1, () => {
+      const { stale, ageMs } = this.#view(entry);
+      // A timer may fire early by what its loop was late.
+      if (!stale && ageMs !== undefined) this.#watchStaleness(entry);
+      this.#showAll();
+    });
+  }
+
+  /** Without members nothing is known before the start, and nothing is asked after it. */
+  #whole(members: readonly Member[]): Status {
+    return members.length === 0 && (this.#startedAt === undefined || this.#closed)
+      ? 'unknown'
+      : aggregate(members);
   }
 
   #view(entry: Entry): ProbeView {
@@ -443,6 +485,7 @@ class BackgroundMonitor implements Monitor {
         output: `the last result is ${age} s old; expected one every ${entry.intervalMs} ms`,
       };
     }
+    if (status === 'unknown' && last === undefined) return { output: 'not checked yet' };
     // A probe that is on its way to a status says what its last run saw.
     const source =
       last?.outcome === 'fail' || status === 'warn' ? last : status === 'fail' ? lastFailure : undefined;
@@ -463,7 +506,7 @@ class BackgroundMonitor implements Monitor {
   #groupView(name: string): GroupView {
     const probes = this.#members(name);
     const now = this.#clock.monotonic();
-    const status = aggregate(
+    const status = this.#whole(
       probes.flatMap((member) => {
         const entry = this.#entries.get(member);
         if (entry === undefined) return [];
@@ -471,7 +514,8 @@ class BackgroundMonitor implements Monitor {
         return [{ status: judged.status, critical: entry.critical }];
       }),
     );
-    if (name === 'startup' && this.#startupReached) return { name, status: 'pass', healthy: true, probes };
+    if (name === 'startup' && this.#startupReached && !this.#closed)
+      return { name, status: 'pass', healthy: true, probes };
     if (name === 'liveness')
       return { name, status, healthy: status !== 'fail' || this.#inGrace(now), probes };
     return { name, status, healthy: isHealthy(status), probes };
@@ -534,11 +578,10 @@ class BackgroundMonitor implements Monitor {
 
   #emit<E extends keyof MonitorEvents>(event: E, value: MonitorEvents[E]): void {
     for (const listener of this.#listeners[event]) {
-      try {
-        listener(value);
-      } catch {
-        // A listener is somebody else's code: what it throws must reach neither the probes nor the other listeners.
-      }
+      // A listener is somebody else's code, asynchronous perhaps: what it throws must reach neither the probes, nor the
+      // other listeners, nor the process.
+      const call = async (): Promise<void> => listener(value);
+      call().catch(() => undefined);
     }
   }
 
@@ -561,8 +604,7 @@ function unknownProbe(option: string, name: string, known: Iterable<string>): Pr
   );
 }
 
-function count(option: string, value: number): number {
-  if (!Number.isInteger(value) || value < 1)
-    throw new ProbeOptionError(option, 'a whole number of at least 1', value);
-  return value;
+function count(option: string, value: number, min: number): number {
+  if (Number.isInteger(value) && value >= min) return value;
+  throw new ProbeOptionError(option, `a whole number of at least ${min}`, value);
 }

@@ -9,7 +9,10 @@ import { redact } from './redact.ts';
 export interface PostgresSessionOptions {
   /** `postgres://user:password@host:port/database`. Never shown. */
   connectionString: string;
-  /** The server itself ends a statement that takes longer. Default 2 s. */
+  /**
+   * The server itself ends a statement that takes longer. 0 sends no such limit, for a pooler such as PgBouncer that
+   * refuses it. Default 2 s.
+   */
   statementTimeout?: Duration;
   /** What the server calls the connection, in `pg_stat_activity`. Default `botwarden`. */
   applicationName?: string;
@@ -36,7 +39,7 @@ export interface PostgresProbeOptions extends PostgresSessionOptions {
   name: string;
   /** What is asked. Default `SELECT pg_is_in_recovery() AS in_recovery`. */
   query?: string;
-  /** Judges the rows of a `query` of your own: throws or returns false to fail. Default: any answer passes. */
+  /** Judges the rows of a `query` of your own: returns true or an observation to pass, false or a throw to fail. Default: any answer passes. */
   rows?: (rows: Array<Record<string, unknown>>) => boolean | Observation;
   /** Whether a server in recovery, which takes no writes, passes the default query. Default false. */
   allowStandby?: boolean;
@@ -58,14 +61,16 @@ export function postgresProbe(options: PostgresProbeOptions): Probe {
     name: options.name,
     componentType: 'datastore',
     async run(signal) {
-      const verdict = judge(await session.query(query, signal));
-      if (verdict === false) {
+      const verdict: unknown = judge(await session.query(query, signal));
+      if (verdict === true) return undefined;
+      // Only a clear yes passes: a function that forgot its `return` must not.
+      if (typeof verdict !== 'object' || verdict === null) {
         throw new ProbeError(
           'DATABASE_UNEXPECTED_ANSWER',
           'the database answered with rows that were not accepted',
         );
       }
-      return verdict === true ? undefined : verdict;
+      return verdict as Observation;
     },
     close: () => session.close(),
   };
@@ -89,103 +94,128 @@ function expectPrimary(allowStandby: boolean): (rows: Array<Record<string, unkno
  * @throws {ProbeOptionError} when the connection string is no Postgres URL.
  */
 export function createPostgresSession(options: PostgresSessionOptions): PostgresSession {
-  const url = URL.parse(options.connectionString);
-  if (url === null || (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:')) {
-    // The value itself is not quoted: it may hold a password.
-    throw new ProbeOptionError(
-      'connectionString',
-      'a URL such as postgres://user:password@host:5432/database',
-      'a text that is none',
-    );
+  return new Session(options);
+}
+
+class Session implements PostgresSession {
+  readonly #settings: pg.ClientConfig;
+  /** The server's place, for messages. */
+  readonly #target: string;
+  #client: pg.Client | undefined;
+  #cancels = new Set<Promise<void>>();
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
+
+  constructor(options: PostgresSessionOptions) {
+    const { connectionString, applicationName = 'botwarden' } = options;
+    const statementTimeoutMs = durationOption('statementTimeout', options.statementTimeout ?? 2000, 0);
+    const url = URL.parse(connectionString);
+    this.#target = `${url?.hostname}:${url?.port || '5432'}`;
+    this.#settings = {
+      connectionString,
+      application_name: applicationName,
+      keepAlive: true,
+      ...(statementTimeoutMs === 0 ? {} : { statement_timeout: Math.ceil(statementTimeoutMs) }),
+    };
+    if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || !isUsable(this.#settings)) {
+      // The value itself is not quoted: it may hold a password.
+      throw new ProbeOptionError(
+        'connectionString',
+        'a URL such as postgres://user:password@host:5432/database',
+        'a text that is none',
+      );
+    }
   }
-  const statementTimeoutMs = durationOption('statementTimeout', options.statementTimeout ?? 2000, 1);
-  const target = `${url.hostname}:${url.port || '5432'}`;
-  const settings: pg.ClientConfig = {
-    connectionString: options.connectionString,
-    application_name: options.applicationName ?? 'botwarden',
-    statement_timeout: Math.round(statementTimeoutMs),
-    keepAlive: true,
-  };
-  let kept: pg.Client | undefined;
-  let closed = false;
-  let queue: Promise<unknown> = Promise.resolve();
 
-  const discard = (client: pg.Client): void => {
-    if (kept === client) kept = undefined;
-    streamOf(client).destroy();
-  };
+  query(sql: string, signal: AbortSignal): Promise<Array<Record<string, unknown>>> {
+    const before = this.#last;
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
+    const asked = before.then(() => this.#ask(sql, ended));
+    this.#last = asked.catch(() => undefined);
+    // One that still waits for its turn is let go at once, too.
+    return orAborted(asked, ended);
+  }
 
-  const connect = async (signal: AbortSignal): Promise<pg.Client> => {
-    if (kept !== undefined) return kept;
-    const client = new pg.Client(settings);
-    // Without a listener, a server that goes away would end this whole process.
-    client.on('error', () => discard(client));
-    client.on('end', () => {
-      if (kept === client) kept = undefined;
-    });
-    const onAbort = (): void => discard(client);
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await client.connect();
-    } catch (error) {
-      discard(client);
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+  async close(): Promise<void> {
+    this.#closing.abort(new ProbeError('PROBE_CLOSED', 'the connection was closed'));
+    await this.#last;
+    const client = this.#client;
+    if (client !== undefined) {
+      // A polite end where the server answers, a destroyed socket where it does not.
+      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, 500);
+      await Promise.race([client.end().catch(() => undefined), late]);
+      clearTimeout(timer);
+      this.#discard(client);
     }
-    if (signal.aborted || closed) {
-      discard(client);
-      throw signal.reason ?? new ProbeError('PROBE_CLOSED', 'the connection was closed');
-    }
-    kept = client;
-    return client;
-  };
+    await Promise.all(this.#cancels);
+  }
 
-  const ask = async (sql: string, signal: AbortSignal): Promise<Array<Record<string, unknown>>> => {
-    signal.throwIfAborted();
+  async #ask(sql: string, signal: AbortSignal): Promise<Array<Record<string, unknown>>> {
     try {
-      const client = await connect(signal);
-      const onAbort = (): void => {
-        cancelBackend(client);
-        discard(client);
-      };
+      signal.throwIfAborted();
+      const client = this.#client ?? (await this.#connect(signal));
+      const onAbort = (): void => this.#cancel(client);
       signal.addEventListener('abort', onAbort, { once: true });
       try {
-        const result = await client.query<Record<string, unknown>>(sql);
-        return result.rows;
+        return (await orAborted(client.query<Record<string, unknown>>(sql), signal)).rows;
       } catch (error) {
         // After an error nothing is known of the connection; the next run proves a new one.
-        discard(client);
+        this.#discard(client);
         throw error;
       } finally {
         signal.removeEventListener('abort', onAbort);
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      if (error instanceof ProbeError) throw error;
-      throw unreachable(target, error);
+      throw unreachable(this.#target, error);
     }
-  };
+  }
 
-  return {
-    query(sql, signal) {
-      const next = queue.then(() => ask(sql, signal));
-      queue = next.catch(() => undefined);
-      return next;
-    },
-    async close() {
-      closed = true;
-      const client = kept;
-      kept = undefined;
-      if (client === undefined) return;
-      // A polite end where the server answers, a destroyed socket where it does not.
-      const { promise: late, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, 500);
-      await Promise.race([client.end().catch(() => undefined), late]);
-      clearTimeout(timer);
-      streamOf(client).destroy();
-    },
-  };
+  async #connect(signal: AbortSignal): Promise<pg.Client> {
+    const client = new pg.Client(this.#settings);
+    // Without a listener, a server that goes away would end this whole process.
+    client.on('error', () => this.#discard(client));
+    client.on('end', () => this.#discard(client));
+    try {
+      await orAborted(client.connect(), signal);
+    } catch (error) {
+      this.#discard(client);
+      throw error;
+    }
+    this.#client = client;
+    return client;
+  }
+
+  #discard(client: pg.Client): void {
+    if (this.#client === client) this.#client = undefined;
+    internalsOf(client).connection.stream.destroy();
+  }
+
+  #cancel(client: pg.Client): void {
+    const cancelled = cancelBackend(client).finally(() => this.#cancels.delete(cancelled));
+    this.#cancels.add(cancelled);
+  }
+}
+
+function isUsable(settings: pg.ClientConfig): boolean {
+  try {
+    // Opens nothing, but reads the whole string: a malformed escape or a certificate file that is not there throws.
+    new pg.Client(settings);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The outcome of `work`, or the reason of `signal` if that comes first; `work` itself goes on. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const onAbort = (): void => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  return promise;
 }
 
 interface ClientInternals {
@@ -194,30 +224,37 @@ interface ClientInternals {
   secretKey: number | null;
 }
 
-/** The driver has no way to let go of a connection that hangs; its socket is what it is documented to wrap. */
-function streamOf(client: pg.Client): { destroy(): void } {
-  return (client as unknown as ClientInternals).connection.stream;
+/** The driver has no way to let go of a connection that hangs, nor to cancel a query; these are what it is made of. */
+function internalsOf(client: pg.Client): ClientInternals {
+  return client as unknown as ClientInternals;
 }
 
 /**
  * Asks the server to cancel what the backend of `client` is doing: a CancelRequest on a connection of its own, as in
  * the PostgreSQL frontend/backend protocol. Without it a backend that waits for a lock would be left behind until the
- * server's own time limit.
+ * server's own time limit. Ends when the server has closed that connection, or after a second.
  */
-function cancelBackend(client: pg.Client): void {
-  const { processID, secretKey } = client as unknown as ClientInternals;
-  if (processID === null || secretKey === null) return;
+function cancelBackend(client: pg.Client): Promise<void> {
+  const { processID, secretKey } = internalsOf(client);
+  if (processID === null || secretKey === null) return Promise.resolve();
   const request = Buffer.alloc(16);
   request.writeInt32BE(16, 0);
   request.writeInt32BE(80_877_102, 4);
   request.writeInt32BE(processID, 8);
   request.writeInt32BE(secretKey, 12);
-  const socket = client.host.startsWith('/')
-    ? connectSocket(`${client.host}/.s.PGSQL.${client.port}`)
-    : connectSocket(client.port, client.host);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const socket = connectSocket(
+    client.host.startsWith('/')
+      ? { path: `${client.host}/.s.PGSQL.${client.port}` }
+      : { host: client.host, port: client.port },
+  );
+  socket.unref();
   socket.setTimeout(1000, () => socket.destroy());
   socket.on('error', () => socket.destroy());
+  socket.on('close', () => resolve());
+  socket.resume();
   socket.end(request);
+  return promise;
 }
 
 function unreachable(target: string, error: unknown): ProbeError {

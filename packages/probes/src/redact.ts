@@ -23,19 +23,31 @@ const PATTERNS: ReadonlyArray<readonly [RegExp, string]> = [
  * `secrets` literally (those shorter than four characters are left, as they would mask ordinary words).
  */
 export function redact(text: string, secrets: Iterable<string> = []): string {
-  let out = text;
+  let out = bounded(text);
   for (const secret of secrets) {
-    if (secret.length >= 4) out = out.replaceAll(secret, MASK);
+    if (secret.length < 4) continue;
+    out = out.replaceAll(secret, MASK).replaceAll(encodeURIComponent(secret), MASK);
   }
   for (const [pattern, replacement] of PATTERNS) out = out.replace(pattern, replacement);
   return out;
 }
 
-/** {@link redact} for plain JSON values: every string inside is masked, and a value under a key that names a secret is masked whole. */
+/** Long texts are cut, at a gap so that no half of a credential is left, before patterns search them. */
+function bounded(text: string): string {
+  if (text.length <= MAX_TEXT) return text;
+  const gap = text.lastIndexOf(' ', MAX_TEXT);
+  return gap > 0 ? `${text.slice(0, gap)} …` : `a text of ${text.length} characters`;
+}
+
+const MAX_TEXT = 10_000;
+
+/** {@link redact} for plain JSON values: every string inside is masked, and a value under a key that names a secret is masked whole. What JSON cannot hold is left out or shown as text. */
 export function redactValue(value: unknown, secrets: Iterable<string> = []): unknown {
   const list = [...secrets];
   const walk = (current: unknown, depth: number): unknown => {
     if (typeof current === 'string') return redact(current, list);
+    if (typeof current === 'bigint') return current.toString();
+    if (typeof current === 'function' || typeof current === 'symbol') return undefined;
     if (current === null || typeof current !== 'object' || current instanceof Date) return current;
     if (depth > 8) return MASK;
     if (Array.isArray(current)) return current.map((item) => walk(item, depth + 1));
@@ -53,6 +65,15 @@ const SECRET_KEY = /passw(or)?d|secret|token|api[_-]?key|authorization|cookie|cr
 
 /** An error in one redacted line: its message, then those of its causes that say something new. At most 1000 characters. */
 export function describeError(error: unknown, secrets: Iterable<string> = []): string {
+  try {
+    return line(error, secrets);
+  } catch {
+    // Somebody else's error may have a getter that throws.
+    return 'failed with an error that cannot be shown';
+  }
+}
+
+function line(error: unknown, secrets: Iterable<string>): string {
   const parts: string[] = [];
   const seen = new Set<unknown>();
   let current: unknown = error;
@@ -62,20 +83,16 @@ export function describeError(error: unknown, secrets: Iterable<string> = []): s
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text);
     current = current instanceof AggregateError ? (current.errors[0] as unknown) : causeOf(current);
   }
-  const line = redact(parts.join(': '), secrets).replace(/\s+/g, ' ').trim();
-  return line.length > 1000 ? `${line.slice(0, 999)}…` : line || 'failed without a message';
+  const text = redact(parts.join(': '), secrets).replace(/\s+/g, ' ').trim();
+  return text.length > 1000 ? `${text.slice(0, 999)}…` : text || 'failed without a message';
 }
 
 function lineOf(value: unknown): string {
   if (value instanceof Error) {
     const code = (value as { code?: unknown }).code;
-    return value.message || (typeof code === 'string' ? code : value.name);
+    return String(value.message || (typeof code === 'string' ? code : value.name));
   }
-  try {
-    return String(value);
-  } catch {
-    return 'a value that cannot be shown was thrown';
-  }
+  return String(value);
 }
 
 function causeOf(value: unknown): unknown {

@@ -1,8 +1,9 @@
 import type { Clock } from './clock.ts';
 import { ProbeError } from './errors.ts';
 import { History, type HistoryLimits } from './history.ts';
-import type { Probe, ProbeOutcome } from './probe.ts';
-import { describeError, redact, redactValue } from './redact.ts';
+import { readObservation } from './observation.ts';
+import type { Probe } from './probe.ts';
+import { describeError } from './redact.ts';
 import { initialState, type ProbeState, type RunResult, record, type Thresholds } from './status.ts';
 
 /** What a runner needs to know, with every default filled in; times in milliseconds. */
@@ -64,7 +65,8 @@ export class ProbeRunner {
   check(): Promise<RunResult> {
     if (this.#flight !== undefined) return this.#flight.result;
     if (this.#stopped) return Promise.resolve(this.#failure(this.#begin(), closed()));
-    return this.#held ? Promise.resolve(this.#countStuck()) : this.#run();
+    // Told, not counted: however many ask, a stuck run is one failure a turn.
+    return this.#held ? Promise.resolve(this.#failure(this.#begin(), stuck())) : this.#run();
   }
 
   /** Ends the schedule, cuts off a run that is under way, and lets the probe close. */
@@ -73,7 +75,16 @@ export class ProbeRunner {
     this.#stopped = true;
     this.#cancelTurn?.();
     this.#flight?.abort(closed());
-    await this.probe.close?.();
+    // Nothing is known from here on, and what was known must not be read as if it were.
+    this.#state = initialState(this.#settings.clock.now());
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancelPatience = this.#settings.clock.after(this.#settings.timeoutMs, resolve);
+    try {
+      // A probe that cannot close must not keep its monitor from closing.
+      await Promise.race([this.probe.close?.(), late]);
+    } finally {
+      cancelPatience();
+    }
   }
 
   #turn(): void {
@@ -85,7 +96,7 @@ export class ProbeRunner {
       if (this.#state.last !== undefined) this.#state = initialState(clock.now());
       onPaused();
     } else if (this.#flight === undefined) {
-      if (this.#held) this.#countStuck();
+      if (this.#held) this.#remember(this.#failure(this.#begin(), stuck()));
       else void this.#run();
     }
   }
@@ -106,8 +117,8 @@ export class ProbeRunner {
       cancelTimeout();
       this.#flight = undefined;
       const result = make();
-      resolve(result);
       if (!this.#stopped) this.#remember(result);
+      resolve(result);
     };
     const abort = (reason: ProbeError): void => {
       controller.abort(reason);
@@ -118,7 +129,7 @@ export class ProbeRunner {
     );
     this.#flight = { result: promise, abort };
     this.#held = true;
-    const call = async (): Promise<ProbeOutcome> => this.probe.run(controller.signal);
+    const call = async (): Promise<unknown> => this.probe.run(controller.signal);
     void call()
       .then(
         (outcome) => end(() => this.#success(started, outcome)),
@@ -130,38 +141,18 @@ export class ProbeRunner {
     return promise;
   }
 
-  #countStuck(): RunResult {
-    const result = this.#failure(
-      this.#begin(),
-      new ProbeError(
-        'PROBE_STUCK',
-        'an earlier run ignores its cancellation and has not ended; expected it to stop',
-      ),
-    );
-    this.#remember(result);
-    return result;
-  }
-
   #remember(result: RunResult): void {
     this.#state = record(this.#state, result, this.#settings.thresholds);
     this.#history.add(result);
     this.#settings.onResult(result);
   }
 
-  #success(started: { at: number; monotonic: number }, outcome: ProbeOutcome): RunResult {
-    // A probe written in plain JavaScript may return anything; what is not understood must not count as healthy.
-    const problem = misunderstood(outcome);
-    if (problem !== undefined) return this.#failure(started, new ProbeError('PROBE_FAILED', problem));
-    const { status = 'pass', value, unit, output, details } = outcome ?? {};
-    const { secrets } = this.#settings;
-    return {
-      ...this.#times(started),
-      outcome: status,
-      ...(value === undefined ? {} : { value: typeof value === 'string' ? redact(value, secrets) : value }),
-      ...(unit === undefined ? {} : { unit }),
-      ...(output === undefined ? {} : { output: redact(output, secrets) }),
-      ...(details === undefined ? {} : { details: redactValue(details, secrets) as Record<string, unknown> }),
-    };
+  #success(started: { at: number; monotonic: number }, outcome: unknown): RunResult {
+    try {
+      return { ...this.#times(started), ...readObservation(outcome, this.#settings.secrets) };
+    } catch (error) {
+      return this.#failure(started, error);
+    }
   }
 
   #failure(started: { at: number; monotonic: number }, error: unknown): RunResult {
@@ -179,18 +170,25 @@ export class ProbeRunner {
   }
 }
 
-function misunderstood(outcome: unknown): string | undefined {
-  if (outcome === undefined || outcome === null) return undefined;
-  if (typeof outcome !== 'object')
-    return `the probe returned ${String(outcome)}; expected nothing or an observation`;
-  const status = (outcome as { status?: unknown }).status;
-  if (status === undefined || status === 'pass' || status === 'warn') return undefined;
-  return `the probe returned status ${JSON.stringify(status)}; expected "pass" or "warn", and a throw on failure`;
+function codeOf(error: unknown): string {
+  const code = readCode(error);
+  return typeof code === 'string' && /^[A-Z0-9_]{2,64}$/.test(code) ? code : 'PROBE_FAILED';
 }
 
-function codeOf(error: unknown): string {
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
-  return typeof code === 'string' && /^[A-Z0-9_]{2,64}$/.test(code) ? code : 'PROBE_FAILED';
+function readCode(error: unknown): unknown {
+  try {
+    return error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  } catch {
+    // A getter of somebody else's error that throws.
+    return undefined;
+  }
+}
+
+function stuck(): ProbeError {
+  return new ProbeError(
+    'PROBE_STUCK',
+    'an earlier run ignores its cancellation and has not ended; expected it to stop',
+  );
 }
 
 function closed(): ProbeError {

@@ -35,12 +35,14 @@ export interface RunResult {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** How many results in a row it takes. */
+/** How many results in a row it takes, and how long one is worth anything. */
 export interface Thresholds {
   /** Failures in a row before a probe counts as failed. */
   readonly failure: number;
   /** Passes in a row before a probe counts as working again. */
   readonly success: number;
+  /** The age, in milliseconds, above which a result proves nothing any more. */
+  readonly staleAfterMs: number;
 }
 
 /** What is remembered of a probe between runs. */
@@ -66,13 +68,17 @@ export function initialState(now: number): ProbeState {
 
 /**
  * The state after one more result. A status changes only when `thresholds` say so, whichever status it was,
- * `unknown` included: one lost packet at the start proves as little as one later.
+ * `unknown` included: one lost packet at the start proves as little as one later. A result that comes after a gap in
+ * which the one before it went stale continues nothing: the probe had failed by then, and has to pass anew.
  */
 export function record(state: ProbeState, result: RunResult, thresholds: Thresholds): ProbeState {
   const good = result.outcome !== 'fail';
-  const successes = good ? state.successes + 1 : 0;
+  const { last } = state;
+  const lapsed = last !== undefined && isStale(result.endedAt - last.endedAt, thresholds.staleAfterMs);
+  const before = lapsed ? 'fail' : state.status;
+  const successes = good ? (lapsed ? 0 : state.successes) + 1 : 0;
   const failures = good ? 0 : state.failures + 1;
-  const status = nextStatus(state.status, result.outcome, successes, failures, thresholds);
+  const status = nextStatus(before, result.outcome, successes, failures, thresholds);
   return {
     status,
     since: status === state.status ? state.since : result.at + result.durationMs,
@@ -97,6 +103,10 @@ function nextStatus(
   return successes >= thresholds.success ? outcome : current;
 }
 
+function isStale(ageMs: number, staleAfterMs: number): boolean {
+  return ageMs > staleAfterMs;
+}
+
 /** What a reader is told of a probe's state at one moment. */
 export interface Judgement {
   readonly status: Status;
@@ -116,7 +126,7 @@ export function judge(
   paused: boolean,
 ): Judgement {
   const ageMs = state.last === undefined ? undefined : Math.max(0, monotonicNow - state.last.endedAt);
-  const stale = ageMs !== undefined && ageMs > staleAfterMs;
+  const stale = ageMs !== undefined && isStale(ageMs, staleAfterMs);
   const status = paused ? 'paused' : stale ? 'fail' : state.status;
   return { status, stale: stale && !paused, ...optional('ageMs', ageMs) };
 }

@@ -1,6 +1,7 @@
 import { ProbeError, ProbeOptionError } from '../errors.ts';
-import { createExchange, type ExchangeResponse } from '../exchange.ts';
+import { type ExchangeResponse, exchange, labelOf } from '../exchange.ts';
 import { assertProbeName, type Observation, type Probe } from '../probe.ts';
+import { redact } from '../redact.ts';
 
 /** Options that every probe over HTTP has. */
 export interface HttpTargetOptions {
@@ -10,8 +11,10 @@ export interface HttpTargetOptions {
   url: string | URL;
   /** Sent with each request. Default: `accept: application/json`. */
   headers?: Readonly<Record<string, string>>;
-  /** Longest answer that is read, in bytes; a longer one fails. Default 1 MiB. */
+  /** Longest answer that is read, in bytes; a longer one fails. Default 1 MiB (1048576). */
   maxBodyBytes?: number;
+  /** Certificates to trust in place of the system's, as PEM. Default: those of the system. */
+  ca?: string;
 }
 
 /** Options of {@link httpProbe}. */
@@ -38,25 +41,30 @@ export interface HttpProbeOptions extends HttpTargetOptions {
  */
 export function httpProbe(options: HttpProbeOptions): Probe {
   const target = httpTarget(options, options.maxRedirects);
-  const { status = (code: number) => code >= 200 && code < 300, json, method, body } = options;
+  const { status = isSuccess, json, method, body } = options;
   const accepts = typeof status === 'function' ? status : (code: number) => status.includes(code);
   return {
     name: options.name,
     async run(signal) {
       const response = await target.ask(signal, method, body);
-      if (!accepts(response.status)) throw unexpectedStatus(response, target.label);
+      if (!accepts(response.status)) throw target.unexpectedStatus(response);
       if (json === undefined) return { details: { status: response.status } };
-      const verdict = await json(parseJson(response.body, target.label));
-      if (verdict === false) {
+      const verdict: unknown = await json(target.parseJson(response));
+      if (verdict === true) return { details: { status: response.status } };
+      // Only a clear yes passes: a function that forgot its `return` must not.
+      if (typeof verdict !== 'object' || verdict === null) {
         throw new ProbeError(
           'HTTP_UNEXPECTED_BODY',
           `${target.label} answered ${response.status} with a body that was not accepted`,
         );
       }
-      return verdict === true ? { details: { status: response.status } } : verdict;
+      return verdict as Observation;
     },
-    close: target.close,
   };
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** A URL that can be asked again and again. */
@@ -67,64 +75,74 @@ export interface HttpTarget {
   ask(signal: AbortSignal, method?: string, body?: string): Promise<ExchangeResponse>;
   /** Asks, and gives back the parsed body of an answer from 200 to 299. @throws {ProbeError} */
   askJson(signal: AbortSignal): Promise<unknown>;
-  /** Lets go of the connections. */
-  close(): Promise<void>;
+  /** @throws {ProbeError} `HTTP_NOT_JSON` */
+  parseJson(response: ExchangeResponse): unknown;
+  /** The error for a status that was not expected. */
+  unexpectedStatus(response: ExchangeResponse): ProbeError;
 }
 
 /** @throws {ProbeOptionError} when an option cannot work. */
 export function httpTarget(options: HttpTargetOptions, maxRedirects = 0): HttpTarget {
   assertProbeName(options.name);
   const url = parseUrl(options.url);
-  const maxBodyBytes = options.maxBodyBytes ?? 1024 * 1024;
-  if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 1) {
-    throw new ProbeOptionError('maxBodyBytes', 'a whole number of bytes of at least 1', maxBodyBytes);
-  }
-  if (!Number.isInteger(maxRedirects) || maxRedirects < 0) {
-    throw new ProbeOptionError('maxRedirects', 'a whole number of at least 0', maxRedirects);
-  }
-  const exchange = createExchange({ maxRedirects });
-  const label = url.origin + url.pathname;
-  const headers = { accept: 'application/json', ...options.headers };
-  const ask = (signal: AbortSignal, method = 'GET', body?: string): Promise<ExchangeResponse> =>
-    exchange.request({ url, method, headers, maxBodyBytes, signal, ...(body === undefined ? {} : { body }) });
-  return {
-    label,
-    ask,
-    async askJson(signal) {
-      const response = await ask(signal);
-      if (response.status < 200 || response.status > 299) throw unexpectedStatus(response, label);
-      return parseJson(response.body, label);
-    },
-    close: () => exchange.close(),
+  const label = labelOf(url);
+  const maxBodyBytes = wholeNumber('maxBodyBytes', options.maxBodyBytes ?? 1024 * 1024, 1);
+  wholeNumber('maxRedirects', maxRedirects, 0);
+  const asked = {
+    url,
+    headers: { accept: 'application/json', ...options.headers },
+    maxBodyBytes,
+    maxRedirects,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
   };
+  const target: HttpTarget = {
+    label,
+    ask: (signal, method = 'GET', body?) =>
+      exchange({ ...asked, method, signal, ...(body === undefined ? {} : { body }) }),
+    async askJson(signal) {
+      const response = await target.ask(signal);
+      if (!isSuccess(response.status)) throw target.unexpectedStatus(response);
+      return target.parseJson(response);
+    },
+    parseJson({ body }) {
+      try {
+        return JSON.parse(body);
+      } catch {
+        // The parser's own error is left out: it quotes the text, from where a credential could be cut in two.
+        throw new ProbeError('HTTP_NOT_JSON', `expected JSON from ${label}, got ${quote(body)}`);
+      }
+    },
+    unexpectedStatus({ status }) {
+      if (status < 300 || status > 399) return new ProbeError('HTTP_STATUS', `${label} answered ${status}`);
+      const what =
+        maxRedirects === 0
+          ? 'a redirect, which is not followed; name the final URL'
+          : `still a redirect after following ${maxRedirects}`;
+      return new ProbeError('HTTP_REDIRECT', `${label} answered ${status}, ${what}`);
+    },
+  };
+  return target;
+}
+
+function wholeNumber(option: string, value: number, min: number): number {
+  if (Number.isInteger(value) && value >= min) return value;
+  throw new ProbeOptionError(option, `a whole number of at least ${min}`, value);
 }
 
 function parseUrl(value: string | URL): URL {
   const url = URL.parse(String(value));
   // The value itself is not quoted: it may hold a password.
-  if (url === null)
+  if (url === null) {
     throw new ProbeOptionError('url', 'an absolute http: or https: URL', 'a text that is no URL');
+  }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new ProbeOptionError('url', 'an http: or https: URL', `${url.protocol}…`);
   }
   return url;
 }
 
-function unexpectedStatus(response: ExchangeResponse, label: string): ProbeError {
-  if (response.status >= 300 && response.status < 400) {
-    return new ProbeError(
-      'HTTP_REDIRECT',
-      `${label} answered ${response.status}, a redirect, which is not followed; name the final URL`,
-    );
-  }
-  return new ProbeError('HTTP_STATUS', `${label} answered ${response.status}`);
-}
-
-function parseJson(text: string, label: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const shown = text.trim() === '' ? 'nothing' : JSON.stringify(text.slice(0, 60));
-    throw new ProbeError('HTTP_NOT_JSON', `expected JSON from ${label}, got ${shown}`, { cause });
-  }
+/** The beginning of a text; masked before it is cut, so that no half of a credential gets through. */
+function quote(text: string): string {
+  const start = redact(text.trim().slice(0, 2000)).slice(0, 60);
+  return start === '' ? 'nothing' : JSON.stringify(start);
 }

@@ -1,6 +1,6 @@
 import { ProbeError, ProbeOptionError } from '../errors.ts';
 import type { Observation, Probe } from '../probe.ts';
-import { type HttpTargetOptions, httpTarget } from './http.ts';
+import { type HttpTarget, type HttpTargetOptions, httpTarget } from './http.ts';
 
 /** A model as a server reports it. */
 export interface ReportedModel {
@@ -20,7 +20,7 @@ export interface ModelProbeOptions extends HttpTargetOptions {
    * `v2/health/ready` and then `v2/models/{name}/ready` for each expected name.
    */
   protocol?: 'table' | 'open-inference';
-  /** Names that must be loaded. Default `any`: at least one, and none of the reported unloaded. */
+  /** Names that must be loaded; others may be unloaded. Default `any`: at least one, and none of the reported unloaded. */
   expected?: ExpectedModels;
 }
 
@@ -37,20 +37,20 @@ export function modelProbe(options: ModelProbeOptions): Probe {
     name: options.name,
     measurement: 'loaded',
     run: async (signal) => expectModels(parseModels(await target.askJson(signal), target.label), expected),
-    close: target.close,
   };
 }
 
 /**
- * Judges what a server reports. Passes when every expected model is loaded, and no reported one is unloaded.
+ * Judges what a server reports. Passes when each expected model is loaded; where none is named, when each reported one
+ * is, and there is at least one (or `none` was expected).
  *
  * @throws {ProbeError} `MODELS_NOT_LOADED`, naming what is missing.
  */
 export function expectModels(models: readonly ReportedModel[], expected: ExpectedModels): Observation {
   const loaded = new Set(models.filter((model) => model.loaded).map((model) => model.name));
-  const wanted = Array.isArray(expected)
-    ? (expected as readonly string[])
-    : models.map((model) => model.name);
+  const named = typeof expected === 'string' ? [] : expected;
+  // No names at all ask no less than `any`: else an empty list would pass with nothing loaded.
+  const wanted = named.length > 0 ? named : models.map((model) => model.name);
   const missing = [...new Set(wanted)].filter((name) => !loaded.has(name));
   if (missing.length > 0) {
     throw new ProbeError(
@@ -87,16 +87,15 @@ function malformed(label: string, expected: string): ProbeError {
 }
 
 function openInferenceProbe(options: ModelProbeOptions, expected: ExpectedModels): Probe {
-  if (!Array.isArray(expected) || expected.length === 0) {
+  if (typeof expected === 'string' || expected.length === 0) {
     throw new ProbeOptionError(
       'expected',
       'the names of the models, as this protocol has no list of them',
       expected,
     );
   }
-  const names = expected as readonly string[];
-  const base = String(options.url).replace(/\/*$/, '/');
-  const at = (path: string) => httpTarget({ ...options, url: base + path });
+  const names = expected;
+  const at = (path: string): HttpTarget => httpTarget({ ...options, url: below(options.url, path) });
   const server = at('v2/health/ready');
   const models = names.map((name) => ({ name, target: at(`v2/models/${encodeURIComponent(name)}/ready`) }));
   return {
@@ -115,8 +114,13 @@ function openInferenceProbe(options: ModelProbeOptions, expected: ExpectedModels
       );
       return expectModels(reported, names);
     },
-    async close() {
-      await Promise.all([server.close(), ...models.map(({ target }) => target.close())]);
-    },
   };
+}
+
+/** `path` below a base URL, whose query is kept. What is no URL is given back, for the target to refuse. */
+function below(base: string | URL, path: string): string | URL {
+  const url = URL.parse(String(base));
+  if (url === null) return base;
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/${path}`;
+  return url;
 }

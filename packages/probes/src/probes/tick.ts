@@ -7,7 +7,7 @@ import { type HttpTargetOptions, httpTarget } from './http.ts';
 export interface TickProbeOptions extends HttpTargetOptions {
   /** The loop is hung when its last tick is older than this. Default 60 s. */
   maxAge?: Duration;
-  /** Finds the time of the last tick in the JSON body: an ISO 8601 text, milliseconds since 1970, or undefined where there is none yet. Default: `last_tick_at`. */
+  /** Finds the time of the last tick in the JSON body: an ISO 8601 text (UTC where it names no zone), milliseconds since 1970, or undefined where there is none yet. Default: `last_tick_at`. */
   lastTick?: (body: unknown) => string | number | Date | undefined | null;
   /** Milliseconds since 1970. Default `Date.now`; both clocks must agree to within `maxAge`. */
   now?: () => number;
@@ -30,7 +30,6 @@ export function tickProbe(options: TickProbeOptions): Probe {
     name: options.name,
     measurement: 'age',
     run: async (signal) => expectFreshTick(lastTick(await target.askJson(signal)), maxAgeMs, now()),
-    close: target.close,
   };
 }
 
@@ -45,7 +44,7 @@ export function expectFreshTick(
   maxAgeMs: number,
   now: number,
 ): Observation {
-  const at = tick === undefined || tick === null ? Number.NaN : new Date(tick).getTime();
+  const at = timeOf(tick);
   if (Number.isNaN(at)) {
     throw new ProbeError(
       'TICK_MISSING',
@@ -70,6 +69,19 @@ export function expectFreshTick(
     unit: 's',
     details: { last_tick_at: new Date(at).toISOString() },
   };
+}
+
+/** A text without a zone is read as UTC: read as local time it could seem fresher than it is by hours. */
+function timeOf(tick: string | number | Date | undefined | null): number {
+  if (typeof tick === 'string') {
+    const iso = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)\s*(Z|[+-]\d\d:?\d\d)?$/i.exec(
+      tick.trim(),
+    );
+    if (iso === null) return Number.NaN;
+    const zone = (iso[3] ?? 'Z').replace(/^([+-]\d\d)(\d\d)$/, '$1:$2').toUpperCase();
+    return new Date(`${iso[1]}T${iso[2]?.replace(',', '.')}${zone}`).getTime();
+  }
+  return typeof tick === 'number' || tick instanceof Date ? new Date(tick).getTime() : Number.NaN;
 }
 
 function seconds(ms: number): string {

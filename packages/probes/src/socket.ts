@@ -1,0 +1,38 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+
+/** Where to connect; with `tls`, the handshake is part of it. */
+export interface SocketTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: ConnectionOptions;
+}
+
+/** Opens a connection, lends it to `use`, and destroys it whatever comes: the end of `use`, an error, or the signal. */
+export async function withSocket<T>(
+  { host, port, tls }: SocketTarget,
+  signal: AbortSignal,
+  use: (socket: Socket) => T | Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket =
+    tls === undefined ? connectTcp({ host, port }, resolve) : connectTls({ ...tls, host, port }, resolve);
+  // Stays to the end: an error of a socket without a listener would end this whole process.
+  socket.on('error', reject);
+  socket.on('close', () => reject(new Error('the connection was closed')));
+  const onAbort = (): void => {
+    reject(signal.reason);
+    socket.destroy();
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    await promise;
+    return await use(socket);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    socket.destroy();
+  }
+}
