@@ -23,7 +23,7 @@ export interface DrainState {
   readonly alreadyFlat: boolean;
   /** This boot stopped trading: it answered the close call, or says that it is halted. */
   readonly halted: boolean;
-  /** The connection broke since: whoever answers next has to show that it is still the same boot. */
+  /** Touch was lost since: whoever answers next has to show that it is still the same boot. */
   readonly doubted: boolean;
   /** Close calls begun. */
   readonly attempts: number;
@@ -75,8 +75,8 @@ export interface Reading {
   readonly why?: string;
   readonly instance: string | null;
   readonly trading: 'running' | 'halted' | null;
-  /** The connection was lost or never made. */
-  readonly disconnected: boolean;
+  /** The connection was lost or never made, or nothing came in time: a restart may have gone unseen. */
+  readonly lostTouch: boolean;
   /** Nothing is there: refused, unknown name, no route. */
   readonly gone: boolean;
 }
@@ -104,7 +104,7 @@ export interface AttemptFailure {
   /** No retry can mend it. */
   readonly final: boolean;
   readonly gone: boolean;
-  readonly disconnected: boolean;
+  readonly lostTouch: boolean;
   /** When it is made again, in milliseconds: to be told, not to decide by. */
   readonly retryInMs?: number;
 }
@@ -191,7 +191,7 @@ function attemptFailed(before: DrainState, event: AttemptFailure): Step {
   const state = nextStretch({
     ...before,
     closing: `the close call failed (${event.why})`,
-    doubted: before.doubted || event.disconnected,
+    doubted: before.doubted || event.lostTouch,
   });
   if (event.gone && state.alreadyFlat) return prove(state, 'nothing_to_do', GONE_FLAT);
   if (!event.final) return [state, look(state, 0)];
@@ -233,13 +233,13 @@ function read(before: DrainState, event: Reading & { readonly at: number }): Ste
     instance: event.instance ?? before.instance,
     alreadyFlat: before.alreadyFlat && !restarted && (event.counts === null || nothing(event.counts)),
     halted: event.trading === 'halted' || (before.halted && !restarted && event.trading !== 'running'),
-    doubted: event.disconnected || (before.doubted && event.counts === null),
+    doubted: event.lostTouch || (before.doubted && event.counts === null),
     zeros: restarted ? 0 : before.zeros,
     counts: event.counts ?? before.counts,
     readable: event.counts !== null,
     progressAt: fell ? event.at : before.progressAt,
   };
-  const calm = event.counts !== null && nothing(event.counts) && state.halted && !event.disconnected;
+  const calm = event.counts !== null && nothing(event.counts) && state.halted && !event.lostTouch;
   const next: DrainState = {
     ...state,
     zeros: calm ? state.zeros + 1 : 0,

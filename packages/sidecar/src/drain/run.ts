@@ -203,7 +203,7 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
               why: failure.message,
               final,
               gone: failure.gone,
-              disconnected: failure.disconnected,
+              lostTouch: failure.disconnected || failure.code === 'BOT_TIMEOUT',
               retryInMs: waitMs,
             });
             if (waitMs > retryDelay) await pause(waitMs - retryDelay, signal);
@@ -236,13 +236,16 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
     // Where nobody listens there is no health to ask for either.
     const health =
       positions instanceof BotError && positions.disconnected ? null : await attempt(bot.health, signal);
-    const failed = [positions, health].filter((answer) => answer instanceof BotError);
+    // Slow health alone is no sign of a restart: the bot did tell its positions.
+    const lostTouch =
+      (positions instanceof BotError && (positions.disconnected || positions.code === 'BOT_TIMEOUT')) ||
+      (health instanceof BotError && health.disconnected);
     return {
       counts: positions === null || positions instanceof BotError ? null : positions,
       ...(positions instanceof BotError ? { why: positions.message } : {}),
       instance: health === null || health instanceof BotError ? null : health.instance,
       trading: health === null || health instanceof BotError ? null : health.trading,
-      disconnected: failed.some((error) => error.disconnected),
+      lostTouch,
       gone: positions instanceof BotError && positions.gone,
     };
   }

@@ -37,10 +37,10 @@ const failed = (more: Partial<DrainEvent & { type: 'attempt-failed' }> = {}): Dr
   why: '503',
   final: false,
   gone: false,
-  disconnected: false,
+  lostTouch: false,
   ...more,
 });
-const GONE = failed({ why: 'refused', gone: true, disconnected: true });
+const GONE = failed({ why: 'refused', gone: true, lostTouch: true });
 const FINAL = failed({ why: '401', final: true });
 const answered = (at: number, counts: typeof NONE | null = NONE, done = true): DrainEvent => ({
   type: 'close-answered',
@@ -67,7 +67,7 @@ function concrete(event: Happening, state: DrainState): DrainEvent {
     counts: null,
     instance: 'a',
     trading: null,
-    disconnected: false,
+    lostTouch: false,
     gone: false,
     ...event,
     type: 'read',
@@ -265,7 +265,7 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
   ],
   [
     'a broken connection, and the same boot again',
-    [STARTED, answered(10), look(20, { disconnected: true }), zero(270), zero(520)],
+    [STARTED, answered(10), look(20, { lostTouch: true }), zero(270), zero(520)],
     {},
     'flat',
   ],
@@ -274,7 +274,7 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
     [
       STARTED,
       answered(10),
-      look(20, { disconnected: true }),
+      look(20, { lostTouch: true }),
       zero(270, { instance: null }),
       zero(520, { instance: null }),
     ],
@@ -290,7 +290,7 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
   ['gone, and its boot was drained flat before', [STARTED, GONE], { alreadyFlat: true }, 'nothing_to_do'],
   [
     'gone after it answered, and its boot was drained flat before',
-    [STARTED, answered(10), look(20, { gone: true, disconnected: true })],
+    [STARTED, answered(10), look(20, { gone: true, lostTouch: true })],
     { alreadyFlat: true },
     'nothing_to_do',
   ],
