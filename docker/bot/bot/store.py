@@ -201,7 +201,6 @@ class PostgresStore:
             except self._psycopg.Error as error:
                 self._drop(error)
                 return None
-            self._rows = _rows_of(book)
             return book
 
     def save(self, book: Book) -> bool:

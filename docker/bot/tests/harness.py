@@ -159,6 +159,16 @@ class Bot:
         status, answer, _ = self.ask("POST", "/misbehave", {"mode": mode, **more})
         return status, answer
 
+    def stuck(self) -> None:
+        """Waits until the loop has stood still for many times its interval."""
+
+        def still() -> bool:
+            before = self.health()["last_tick_at"]
+            time.sleep(0.3)
+            return self.health()["last_tick_at"] == before
+
+        eventually(still, "the loop to stand still")
+
     def tick(self) -> str:
         """Waits for the next tick and returns its time."""
         before = self.health().get("last_tick_at")

@@ -1,5 +1,4 @@
 import signal
-import time
 import unittest
 
 from tests.harness import Bot, eventually
@@ -38,13 +37,7 @@ class MisbehaviourTest(unittest.TestCase):
         with Bot(misbehave=True) as bot:
             bot.tick()
             bot.misbehave("stop-ticking")
-
-            def stopped() -> bool:
-                before = bot.health()["last_tick_at"]
-                time.sleep(0.5)  # Ten ticks, if there were any.
-                return bot.health()["last_tick_at"] == before
-
-            eventually(stopped, "no more ticks")
+            bot.stuck()
             bot.misbehave("none")
             bot.tick()
 

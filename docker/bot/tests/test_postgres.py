@@ -187,6 +187,29 @@ class OutageTest(DatabaseTest):
             eventually(lambda: self.database.flat_check() == 0, "the rows to go")
             self.assertEqual(bot.open(), (0, 0))
 
+    def test_what_could_not_be_put_on_record_is_not_opened(self) -> None:
+        with self.bot(BOT_TICK_INTERVAL="0.005") as bot:
+            bot.trading()
+            self.database.wire.freeze()
+            bot.stuck()  # In the middle of recording its next trade.
+            before = bot.get("/positions")
+            eventually(lambda: _state(bot) == "disconnected", "the record to fail")
+            bot.tick()
+            self.assertEqual(bot.get("/positions"), before)
+
+    def test_what_is_being_recorded_when_trading_is_halted_is_not_opened(self) -> None:
+        with self.bot(misbehave=True, BOT_TICK_INTERVAL="0.005") as bot:
+            bot.trading().misbehave("slow-close", seconds=2)
+            self.database.wire.freeze()
+            bot.stuck()
+            before = bot.get("/positions")
+            with self.assertRaises(TimeoutError):
+                bot.ask("POST", "/close-positions", {}, timeout=0.1)
+            self.database.wire.mend()
+            bot.tick()
+            self.assertEqual(bot.get("/positions"), before)
+            eventually(lambda: bot.open() == (0, 0) and self.database.flat_check() == 0, "all of it closed")
+
     def test_a_boot_without_the_database_does_not_claim_that_nothing_is_open(self) -> None:
         with self.bot() as first:
             first.trading()
