@@ -1,0 +1,171 @@
+import { createServer, type Server } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createMonitor, type MonitoredProbe, probe } from '@botwarden/probes';
+import { postgresProbe } from '@botwarden/probes/postgres';
+import { terminusWithHealth } from '@botwarden/probes/terminus';
+import { type Config, loadConfig } from '../config/config.ts';
+import { ConfigError } from '../config/errors.ts';
+import { createHistory, type History } from '../history/history.ts';
+import { createStore } from '../history/store.ts';
+import type { Host } from '../host.ts';
+import { isLetIn } from '../http/access.ts';
+import { createApp } from '../http/app.ts';
+import { createLive } from '../live.ts';
+import { createLog, type Log } from '../log.ts';
+import { createMetrics } from '../metrics.ts';
+import { VERSION } from '../version.ts';
+import { watchBots } from '../watch/bots.ts';
+
+/** How long the end may take: open answers, the last lines of history. In milliseconds. */
+const STOP_MS = 4_000;
+
+/** Serves the dashboard until a signal. Gives the exit code when it cannot. */
+export async function serve(host: Host): Promise<number> {
+  let config: Config;
+  try {
+    config = loadConfig(host.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    host.stderr.write(`botwarden-dashboard: ${error.message}\n`);
+    return 2;
+  }
+  const { secrets } = config;
+  const log = createLog(config.logLevel, secrets, VERSION);
+
+  const monitor = createMonitor({
+    interval: config.probes.intervalMs,
+    timeout: config.probes.timeoutMs,
+    failureThreshold: config.probes.failureThreshold,
+    spread: config.probes.intervalMs,
+    secrets,
+    probes: ownProbes(config),
+    // A bot that fails, or a database that is down, must make nobody restart the dashboard.
+    groups: { readiness: ['event-loop'], startup: ['event-loop'] },
+  });
+  const bots = watchBots({ sidecars: config.sidecars, monitor, secrets });
+  let history: History;
+  const store =
+    config.databaseUrl === undefined
+      ? undefined
+      : createStore({
+          connectionString: config.databaseUrl,
+          maxAgeMs: config.historyMaxAgeMs,
+          secrets,
+          log,
+          onPast: (past) => history.recall(past),
+        });
+  history = createHistory(bots.names, (keepsake) => store?.keep(keepsake));
+  const live = createLive(bots, history, config.maxPages);
+  bots.onLook((name, asked) => {
+    const view = bots.view(name);
+    if (view === undefined) return;
+    live.news(history.observe(view, asked === 'health'));
+    live.changed(name);
+  });
+
+  const registry = createMetrics({ monitor, openPages: live.open, historyLost: () => store?.lost() ?? 0 });
+  const server = createServer(createApp({ config, bots, history, live, registry, client: host.client, log }));
+  const problem = await listen(server, config);
+  if (problem !== null) {
+    log.error({ event: 'listen.failed' }, problem);
+    await store?.close(STOP_MS / 4);
+    return 1;
+  }
+  terminusWithHealth(server, monitor, {
+    signals: ['SIGTERM', 'SIGINT'],
+    timeout: STOP_MS / 4,
+    hookTimeout: STOP_MS,
+    details: 'when-authorized',
+    authorize: ({ headers }) => isLetIn(headers.authorization, config.access),
+    document: {
+      version: '1',
+      releaseId: VERSION,
+      serviceId: 'botwarden-dashboard',
+      description: 'the dashboard, and how it reaches the sidecars',
+    },
+    async beforeShutdown() {
+      log.info({ event: 'stopping' }, 'Stopping.');
+      bots.close();
+      live.close();
+    },
+    async onShutdown() {
+      history.flush();
+      await store?.close(STOP_MS / 2);
+      log.info({ event: 'stopped' }, 'Stopped.');
+      host.exit(0);
+    },
+    logger: (message, error) => log.error({ event: 'shutdown.failed', err: error }, message),
+  });
+  monitor.start();
+  sayWhere(server, config, log);
+  return 0;
+}
+
+/** What the dashboard must have itself: an event loop that turns, and the database if there is one. */
+function ownProbes({ databaseUrl }: Config): MonitoredProbe[] {
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  const loop = probe(
+    'event-loop',
+    () => {
+      const p99 = delay.percentile(99) / 1e6;
+      delay.reset();
+      return {
+        value: Math.round(p99),
+        unit: 'ms',
+        status: p99 < 250 ? 'pass' : 'warn',
+        output: 'the event loop is late',
+      };
+    },
+    { measurement: 'delay', componentType: 'system', close: () => void delay.disable() },
+  );
+  return [
+    { probe: loop },
+    ...(databaseUrl === undefined
+      ? []
+      : [
+          {
+            probe: postgresProbe({
+              name: 'history-database',
+              connectionString: databaseUrl,
+              applicationName: 'botwarden-dashboard-probe',
+            }),
+            critical: false,
+          },
+        ]),
+  ];
+}
+
+function sayWhere(server: Server, { host, port, access, sidecars }: Config, log: Log): void {
+  const address = server.address();
+  const at = typeof address === 'object' && address !== null ? address.port : port;
+  log.info(
+    { event: 'listening', host, port: at },
+    `Watching ${sidecars.length} bot${sidecars.length === 1 ? '' : 's'}; the page is at http://localhost:${at}/.`,
+  );
+  const loopback = /^(?:127\.|::1$|localhost$)/.test(host);
+  if (!loopback && access.user === undefined && access.token === undefined) {
+    log.warn(
+      { event: 'access.open' },
+      `Whoever reaches ${host}:${at} can read everything here: publish the port on 127.0.0.1 only, or set DASHBOARD_USER and DASHBOARD_PASSWORD.`,
+    );
+  }
+}
+
+/** Why nothing can listen there, as a sentence; null when it listens. */
+function listen(server: Server, { host, port }: Config): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  const failed = (error: NodeJS.ErrnoException): void => {
+    const why =
+      error.code === 'EADDRINUSE'
+        ? 'the port is already taken; set PORT, or stop what has it'
+        : error.message;
+    resolve(`Nothing can listen on ${host}:${port}: ${why}.`);
+  };
+  server.once('error', failed);
+  server.listen(port, host, () => {
+    server.off('error', failed);
+    resolve(null);
+  });
+  return promise;
+}

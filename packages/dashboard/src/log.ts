@@ -1,0 +1,37 @@
+import { describeError, redact, redactValue } from '@botwarden/probes';
+import pino, { type Logger } from 'pino';
+
+/** One JSON line per event on standard output. */
+export type Log = Logger;
+
+/**
+ * Makes the log. Lines are written at once, so that the last one before an exit is not lost, and every text in them is
+ * masked: what looks like a credential, and `secrets` literally.
+ */
+export function createLog(level: string, secrets: readonly string[], version: string): Log {
+  return pino(
+    {
+      level,
+      base: { service: 'botwarden-dashboard', version },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: 'message',
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: ({ err, ...fields }) => ({
+          ...(redactValue(fields, secrets) as Record<string, unknown>),
+          ...(err === undefined ? {} : { err: describeError(err, secrets) }),
+        }),
+      },
+      // The error is a line of text by then.
+      serializers: { err: (text: unknown) => text },
+      hooks: {
+        logMethod(args, method) {
+          const [first, second, ...rest] = args as unknown as [unknown, unknown, ...unknown[]];
+          const masked = [first, second].map((arg) => (typeof arg === 'string' ? redact(arg, secrets) : arg));
+          method.apply(this, [...masked, ...rest] as Parameters<typeof method>);
+        },
+      },
+    },
+    pino.destination({ dest: 1, sync: true }),
+  );
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { run } from './cli.ts';
+
+process.exitCode = await run({
+  argv: process.argv.slice(2),
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  client: new URL('../client/', import.meta.url),
+  exit: (code) => process.exit(code),
+});

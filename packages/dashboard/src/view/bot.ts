@@ -1,0 +1,172 @@
+import type { SeenDrain } from '../history/attention.ts';
+import { allDrains } from '../history/attention.ts';
+import { DAY_CELLS, type History, HOUR_CELLS } from '../history/history.ts';
+import { type Check, isGood } from '../watch/answers.ts';
+import type { BotView } from '../watch/bots.ts';
+import { leftBy, type TimelineEvent, toneOf } from '../watch/changes.ts';
+import { isAlarming } from '../watch/drains.ts';
+import { type Html, html, nothing } from './html.ts';
+import { averageMs, stripPicture } from './strip.ts';
+import { badge, moment, OUTCOMES, STATE_WORDS, sign, span } from './words.ts';
+
+/** How much of a bot is shown. */
+export interface BotSectionOptions {
+  readonly now: number;
+  /** Lines of the timeline, and drains. */
+  readonly lines: number;
+}
+
+/** Everything about one bot. */
+export function botSection(view: BotView, history: History, { now, lines }: BotSectionOptions): Html {
+  const { name, report, inTouch, heardAt } = view;
+  const id = pieceOf(name);
+  return html`<article class="bot" id="${id}" aria-labelledby="${id}-name">
+${heading(view)}
+${dayStrip(view, history, now)}
+${
+  inTouch || heardAt === null
+    ? nothing
+    : html`<p class="old">The sidecar was last heard ${moment(heardAt)}. What follows is what it said then.</p>`
+}
+${report === null ? nothing : facts(view)}
+${
+  report === null || report.checks.length === 0
+    ? nothing
+    : html`<h3 id="${id}-probes">Probes</h3>
+<ul class="checks" aria-labelledby="${id}-probes">${report.checks.map((check) => checkItem(view, check, history, now))}</ul>`
+}
+${drainsPart(view, history, lines)}
+${timeline(id, history.events(name), lines)}
+</article>`;
+}
+
+/** One bot among many: the verdict, and where to read more. */
+export function botCard(view: BotView, history: History, now: number): Html {
+  const id = pieceOf(view.name);
+  return html`<article class="bot card" id="${id}" aria-labelledby="${id}-name">
+${heading(view)}
+<p class="small">${openNow(view)}</p>
+${dayStrip(view, history, now)}
+</article>`;
+}
+
+/** The id of the part of the page that shows a bot. */
+export function pieceOf(name: string): string {
+  return `bot-${name}`;
+}
+
+function heading({ name, verdict, inTouch, heardAt, canDrain }: BotView): Html {
+  return html`<header>
+<h2 id="${pieceOf(name)}-name"><a href="/bots/${name}">${name}</a></h2>
+<p class="verdict ${verdict.tone}">${sign(verdict.tone)}<span class="was">Last known: </span><strong>${verdict.word}</strong></p>
+${verdict.because.length === 0 ? nothing : html`<ul class="because">${verdict.because.map((why) => html`<li>${why}</li>`)}</ul>`}
+${!inTouch && heardAt !== null ? html`<p class="small">Last heard ${moment(heardAt)}.</p>` : nothing}
+${canDrain ? html`<p class="actions"><a class="button" href="/bots/${name}/drain">Drain now…</a></p>` : nothing}
+</header>`;
+}
+
+function dayStrip({ name }: BotView, history: History, now: number): Html {
+  return html`<figure class="day">${stripPicture(history.day(name), {
+    cells: DAY_CELLS,
+    now,
+    what: name,
+    unit: 'quarters of an hour',
+  })}<figcaption>Last 24 hours</figcaption></figure>`;
+}
+
+function openNow({ report, inTouch }: BotView): Html {
+  const positions = report?.positions ?? null;
+  if (positions === null) return html`Open positions: unknown`;
+  return html`${inTouch ? nothing : 'Then: '}${positions.open} open, ${positions.pending} pending`;
+}
+
+function facts({ report, inTouch }: BotView): Html {
+  if (report === null) return nothing;
+  const { bot, positions, heal } = report;
+  const fact = (label: string, value: Html, more: Html = nothing): Html =>
+    html`<div><dt>${label}</dt><dd>${value}${more}</dd></div>`;
+  const at =
+    positions === null || positions.at === null
+      ? nothing
+      : html` <span class="small">read ${moment(positions.at)}</span>`;
+  return html`<dl class="facts${inTouch ? '' : ' stale'}">
+${fact('Open positions', html`<b>${positions?.open ?? 'unknown'}</b>`, at)}
+${fact('Pending orders', html`<b>${positions?.pending ?? 'unknown'}</b>`)}
+${fact('Trading', html`${bot.trading ?? 'not told'}`)}
+${fact('Last tick', moment(bot.lastTickAt, 'not told'))}
+${fact(
+  'Restarts asked for',
+  html`${heal.lastHour} in the last hour`,
+  heal.capped ? html` <span class="small">no more will be</span>` : nothing,
+)}
+${fact('This boot', html`<span class="id">${bot.instance ?? 'not told'}</span>`)}
+</dl>`;
+}
+
+function checkItem(view: BotView, check: Check, history: History, now: number): Html {
+  const { name, state, since, output, code, measured, responseMs, critical } = check;
+  const { inTouch } = view;
+  const strip = history.hour(view.name, name);
+  const average = averageMs(strip);
+  const word = inTouch ? STATE_WORDS[state] : `was ${STATE_WORDS[state]}`;
+  const error = history.lastError(view.name, name);
+  return html`<li class="check${inTouch ? '' : ' stale'}">
+<h4>${name}${critical ? nothing : html` <span class="small">not critical</span>`}</h4>
+<p class="state">${badge(inTouch ? toneOf(check) : 'unknown', word)} <span class="small">since ${moment(since)}</span></p>
+<p class="took">${
+    responseMs === null
+      ? (measured ?? '')
+      : html`${span(responseMs)}${average === null ? nothing : html` <span class="small">average ${span(average)}</span>`}`
+  }</p>
+${stripPicture(strip, { cells: HOUR_CELLS, now, what: name, unit: 'minutes' })}
+${
+  output === null && (code === null || isGood(state))
+    ? error === undefined
+      ? nothing
+      : html`<p class="error past">Last error ${moment(error.at)}: ${error.text}</p>`
+    : html`<p class="error">${output}${code === null ? nothing : html` <code>${code}</code>`}</p>`
+}
+</li>`;
+}
+
+function drainsPart(view: BotView, history: History, lines: number): Html {
+  const drains = allDrains(view, history);
+  const { drain, inTouch } = view;
+  const running = drain !== null && drain.state === 'started' && inTouch;
+  const last = drain !== null && drain.steps.length > 0 ? drain : null;
+  if (drains.length === 0 && last === null) return html`<h3>Drains</h3><p class="small">None yet.</p>`;
+  const shown = drains.slice(0, lines);
+  return html`<h3>Drains</h3>
+${
+  last === null
+    ? nothing
+    : html`<details class="steps" id="steps-${last.id}"${running ? html` open` : nothing}><summary>${running ? html`Running now, ${span(last.remainingMs ?? 0)} left` : 'Steps of the last one'}</summary>
+<ol>${last.steps.map(({ at, sentence }) => html`<li>${moment(at)} <span>${sentence}</span></li>`)}</ol></details>`
+}
+<ul class="drains">${shown.map(drainItem)}</ul>
+${drains.length > shown.length ? html`<p class="small"><a href="/bots/${view.name}">${drains.length - shown.length} more</a></p>` : nothing}`;
+}
+
+function drainItem({ receipt, outcome, acknowledgedAt }: SeenDrain): Html {
+  const { tone, word } = OUTCOMES[outcome];
+  const took =
+    receipt.durationMs === null || outcome === 'running' ? nothing : html` after ${span(receipt.durationMs)}`;
+  const attempts = receipt.attempts === null ? nothing : html`, close call sent ${receipt.attempts}×`;
+  return html`<li>${badge(tone, word)} ${moment(receipt.startedAt)}, ${receipt.trigger}${took}${attempts}.
+${isAlarming(outcome) ? html`<span>${leftBy(receipt)} left.</span>` : nothing} <span class="small">${receipt.reason}</span>
+${acknowledgedAt === null ? nothing : html`<span class="small">Acknowledged ${moment(acknowledgedAt)}.</span>`}
+<span class="small id">${receipt.id}</span></li>`;
+}
+
+function timeline(id: string, events: readonly TimelineEvent[], lines: number): Html {
+  const shown = events.slice(0, lines);
+  return html`<h3 id="${id}-timeline">Timeline</h3>
+${
+  shown.length === 0
+    ? html`<p class="small">Nothing has changed since this server started to watch.</p>`
+    : html`<ol class="timeline" aria-labelledby="${id}-timeline">${shown.map(
+        ({ at, tone, text }) =>
+          html`<li class="${tone}">${sign(tone)}${moment(at)} <span>${text}</span></li>`,
+      )}</ol>`
+}`;
+}

@@ -1,0 +1,292 @@
+import { redact } from '@botwarden/probes';
+import { z } from 'zod';
+
+// What a sidecar answers is text from outside: a bot's model names, its errors, whatever a stranger on the network
+// made of it. Here it is cut to size and typed, once; what does not fit becomes unknown, never healthy.
+
+/** The state of one probe of a sidecar. Only `pass` and `warn` are healthy. */
+export type CheckState = 'pass' | 'warn' | 'fail' | 'stale' | 'paused' | 'unknown';
+
+/** One probe of a sidecar, as it last told. Times in milliseconds since 1970. */
+export interface Check {
+  readonly name: string;
+  readonly state: CheckState;
+  readonly critical: boolean;
+  /** When the state became this; null when the sidecar did not say. */
+  readonly since: number | null;
+  /** When the probe last ran. */
+  readonly at: number | null;
+  /** What was measured, with its unit, for a reader; null when nothing was. */
+  readonly measured: string | null;
+  /** How long the run took, in milliseconds, where that is what was measured. */
+  readonly responseMs: number | null;
+  /** Why it is not `pass`. */
+  readonly output: string | null;
+  readonly code: string | null;
+}
+
+/** What a sidecar tells of its bot at one moment. */
+export interface Report {
+  readonly status: 'pass' | 'warn' | 'fail';
+  /** Sentences for a person. */
+  readonly notes: readonly string[];
+  /** In the order of the sidecar. */
+  readonly checks: readonly Check[];
+  readonly bot: {
+    readonly instance: string | null;
+    readonly trading: 'running' | 'halted' | null;
+    readonly database: 'connected' | 'disconnected' | null;
+    readonly lastTickAt: number | null;
+  };
+  /** Null while unknown. */
+  readonly positions: { readonly open: number; readonly pending: number; readonly at: number | null } | null;
+  readonly drain: { readonly active: boolean; readonly unfinished: boolean };
+  readonly heal: {
+    readonly live: boolean;
+    readonly reason: string | null;
+    readonly lastHour: number;
+    readonly capped: boolean;
+  };
+}
+
+/** One line of a sidecar's drain log. */
+export interface Receipt {
+  readonly id: string;
+  readonly trigger: string;
+  readonly state: 'started' | 'flat' | 'not_flat' | 'nothing_to_do' | 'abandoned' | 'unknown';
+  readonly at: number | null;
+  readonly startedAt: number | null;
+  readonly durationMs: number | null;
+  readonly instance: string | null;
+  readonly attempts: number | null;
+  readonly open: number | null;
+  readonly pending: number | null;
+  readonly reason: string;
+}
+
+/** A drain as it stands. */
+export interface DrainView extends Receipt {
+  readonly remainingMs: number | null;
+  readonly steps: ReadonlyArray<{ readonly at: number | null; readonly sentence: string }>;
+}
+
+/** The longest answer that is read of a sidecar, in bytes. A thousand receipts fit. */
+export const MAX_ANSWER_BYTES = 512 * 1024;
+const MAX_TEXT = 400;
+const MAX_NAME = 80;
+const MAX_CHECKS = 40;
+const MAX_NOTES = 20;
+const MAX_RECEIPTS = 200;
+const MAX_STEPS = 200;
+
+/** One line: without control characters, and without those that would turn the direction of the page's own text. */
+export function oneLine(value: string, limit: number): string {
+  const line = value
+    // Four times the limit is enough to collapse, and keeps a megabyte of text from being walked through.
+    .slice(0, limit * 4)
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
+  return line.length > limit ? `${line.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…` : line;
+}
+
+const text = (limit: number) =>
+  z.string().transform((value) => oneLine(redact(value.slice(0, limit * 4)), limit));
+const optionalText = (limit: number) =>
+  text(limit)
+    .transform((value) => (value === '' ? null : value))
+    .nullable()
+    .catch(null);
+const moment = z
+  .string()
+  .max(40)
+  .transform((value) => Date.parse(value))
+  .pipe(z.number().int().min(0).max(8_640_000_000_000_000))
+  .nullable()
+  .catch(null);
+const count = z.number().int().min(0).max(1_000_000_000).nullable().catch(null);
+const span = z.number().min(0).max(1e12).nullable().catch(null);
+/** A list that is cut before its items are looked at; anything else is an empty one. */
+const listOf = <T extends z.ZodType>(item: T, limit: number) =>
+  z.preprocess(
+    (value) =>
+      Array.isArray(value) ? value.slice(0, limit).flatMap((one) => item.safeParse(one).data ?? []) : [],
+    z.array(z.custom<z.output<T>>()),
+  );
+
+const checkSchema = z.object({
+  componentId: optionalText(MAX_NAME),
+  status: z.enum(['pass', 'warn', 'fail']).nullable().catch(null),
+  state: z.enum(['pass', 'warn', 'fail', 'stale', 'paused', 'unknown']).nullable().catch(null),
+  critical: z.boolean().catch(true),
+  since: moment,
+  time: moment,
+  observedValue: z
+    .union([z.number(), z.boolean(), text(MAX_NAME)])
+    .nullable()
+    .catch(null),
+  observedUnit: optionalText(20),
+  output: optionalText(MAX_TEXT),
+  code: optionalText(MAX_NAME),
+});
+
+const reportSchema = z.object({
+  status: z.enum(['pass', 'warn', 'fail']),
+  notes: listOf(text(MAX_TEXT), MAX_NOTES),
+  output: optionalText(MAX_TEXT),
+  checks: z.record(z.string(), z.unknown()).catch({}),
+  bot: z
+    .object({
+      instance: optionalText(MAX_NAME),
+      trading: z.enum(['running', 'halted']).nullable().catch(null),
+      database: z.enum(['connected', 'disconnected']).nullable().catch(null),
+      last_tick_at: moment,
+    })
+    .catch({ instance: null, trading: null, database: null, last_tick_at: null }),
+  positions: z
+    .object({ open_positions: z.number().int().min(0), pending_orders: z.number().int().min(0), at: moment })
+    .nullable()
+    .catch(null),
+  drain: z
+    .object({ active: z.boolean().catch(false), unfinished: z.boolean().catch(false) })
+    .catch({ active: false, unfinished: false }),
+  heal: z
+    .object({
+      live: z.boolean(),
+      reason: optionalText(MAX_TEXT),
+      heals_last_hour: count,
+      capped: z.boolean().catch(false),
+    })
+    .catch({ live: true, reason: null, heals_last_hour: null, capped: false }),
+});
+
+const receiptShape = {
+  drain_id: text(MAX_NAME).pipe(z.string().min(1)),
+  trigger: text(20).catch('unknown'),
+  state: z.enum(['started', 'flat', 'not_flat', 'nothing_to_do', 'abandoned', 'unknown']).catch('unknown'),
+  at: moment,
+  started_at: moment,
+  duration_ms: span,
+  bot_instance: optionalText(MAX_NAME),
+  attempts: count,
+  open_positions: count,
+  pending_orders: count,
+  reason: text(MAX_TEXT).catch(''),
+};
+const receiptSchema = z.object(receiptShape).transform(toReceipt);
+const drainSchema = z
+  .object({
+    ...receiptShape,
+    remaining_ms: span,
+    steps: listOf(z.object({ at: moment, sentence: text(MAX_TEXT) }), MAX_STEPS),
+  })
+  .transform((raw): DrainView => ({ ...toReceipt(raw), remainingMs: raw.remaining_ms, steps: raw.steps }));
+
+/** An answer that is not what a sidecar gives. */
+export class AnswerError extends Error {
+  override readonly name = 'AnswerError';
+  readonly code = 'SIDECAR_ANSWER';
+}
+
+/**
+ * Reads `/healthz` of a sidecar.
+ *
+ * @throws {AnswerError} when it is no health document at all.
+ */
+export function parseReport(body: unknown): Report {
+  const { data } = reportSchema.safeParse(body);
+  if (data === undefined) {
+    throw new AnswerError(
+      'expected a health document with a status of pass, warn or fail; is this the address of a sidecar?',
+    );
+  }
+  const checks = Object.entries(data.checks).slice(0, MAX_CHECKS).flatMap(toCheck);
+  const { bot, positions, drain, heal } = data;
+  return {
+    status: data.status,
+    notes: data.notes.length > 0 || data.output === null ? data.notes : [data.output],
+    checks,
+    bot: {
+      instance: bot.instance,
+      trading: bot.trading,
+      database: bot.database,
+      lastTickAt: bot.last_tick_at,
+    },
+    positions:
+      positions === null
+        ? null
+        : { open: positions.open_positions, pending: positions.pending_orders, at: positions.at },
+    drain,
+    heal: { live: heal.live, reason: heal.reason, lastHour: heal.heals_last_hour ?? 0, capped: heal.capped },
+  };
+}
+
+/**
+ * Reads `/drains` of a sidecar: newest first.
+ *
+ * @throws {AnswerError} when it has no list.
+ */
+export function parseReceipts(body: unknown): readonly Receipt[] {
+  const { data } = z.object({ drains: z.array(z.unknown()) }).safeParse(body);
+  if (data === undefined) throw new AnswerError('expected {"drains":[…]}');
+  return listOf(receiptSchema, MAX_RECEIPTS).parse(data.drains);
+}
+
+/** Reads `/drain` of a sidecar; null when there was none yet. @throws {AnswerError} when it is neither. */
+export function parseDrain(body: unknown): DrainView | null {
+  const { data } = drainSchema.safeParse(body);
+  if (data !== undefined) return data;
+  if (z.object({ state: z.literal('none') }).safeParse(body).success) return null;
+  throw new AnswerError('expected a drain');
+}
+
+function toCheck([key, value]: [string, unknown]): Check[] {
+  const { data } = checkSchema.safeParse(Array.isArray(value) ? value[0] : undefined);
+  if (data === undefined) return [];
+  const { observedValue, observedUnit, state, status } = data;
+  const name = data.componentId ?? oneLine(key.split(':')[0] ?? '', MAX_NAME);
+  if (name === '') return [];
+  const responseMs = observedUnit === 'ms' && typeof observedValue === 'number' ? observedValue : null;
+  return [
+    {
+      name,
+      // The draft's word is the stricter one of the two where they disagree: a "pass" must be said twice.
+      state:
+        state === null || (isGood(state) && status !== state)
+          ? status === 'fail'
+            ? 'fail'
+            : 'unknown'
+          : state,
+      critical: data.critical,
+      since: data.since,
+      at: data.time,
+      measured:
+        observedValue === null || responseMs !== null
+          ? null
+          : `${observedValue}${observedUnit === null ? '' : ` ${observedUnit}`}`,
+      responseMs: responseMs !== null && responseMs >= 0 && responseMs < 1e9 ? responseMs : null,
+      output: data.output,
+      code: data.code,
+    },
+  ];
+}
+
+function toReceipt(raw: z.output<z.ZodObject<typeof receiptShape>>): Receipt {
+  return {
+    id: raw.drain_id,
+    trigger: raw.trigger,
+    state: raw.state,
+    at: raw.at,
+    startedAt: raw.started_at,
+    durationMs: raw.duration_ms,
+    instance: raw.bot_instance,
+    attempts: raw.attempts,
+    open: raw.open_positions,
+    pending: raw.pending_orders,
+    reason: raw.reason,
+  };
+}
+
+/** True for the two states in which something can be relied on. */
+export function isGood(state: CheckState): boolean {
+  return state === 'pass' || state === 'warn';
+}
