@@ -137,6 +137,8 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
     name: string,
   ): Promise<JsonAnswer> {
     const { statusCode: status, headers, body } = response;
+    // Whoever reads the body gets its error; without this, a body that nobody reads would end the process with it.
+    body.on('error', () => undefined);
     if (status >= 300 && status < 400) {
       body.destroy();
       throw new CallError('REDIRECT', `${name}: answered ${status}, a redirect, which is never followed`, {
@@ -246,7 +248,7 @@ const CODES: Readonly<Record<string, CallErrorCode>> = {
   UND_ERR_BODY_TIMEOUT: 'TIMEOUT',
   UND_ERR_RES_EXCEEDED_MAX_SIZE: 'TOO_LARGE',
   UND_ERR_HEADERS_OVERFLOW: 'MALFORMED',
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'MALFORMED',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'RESET',
 };
 
 const SENTENCES: Readonly<Record<CallErrorCode, string>> = {
@@ -275,11 +277,12 @@ const cancelled = (reason: unknown): CallErrorCode =>
   reason instanceof Error && reason.name === 'TimeoutError' ? 'TIMEOUT' : 'CANCELLED';
 
 function classify(error: unknown): CallErrorCode {
+  // The parser's errors have a code for some kinds only.
+  if (error instanceof Error && error.name === 'HTTPParserError') return 'MALFORMED';
   const code = codeOf(error);
   if (code === undefined) return 'FAILED';
   const known = CODES[code];
   if (known !== undefined) return known;
-  if (code.startsWith('HPE_')) return 'MALFORMED';
   if (
     code.startsWith('ERR_TLS_') ||
     code.startsWith('ERR_SSL_') ||

@@ -84,6 +84,8 @@ export interface BotState {
   readonly pending: number;
   readonly halted: boolean;
   readonly boot: number;
+  /** Connections that are open now. */
+  readonly connections: number;
   readonly seen: readonly Seen[];
 }
 
@@ -147,7 +149,16 @@ class ScriptedBot {
 
   state(): BotState {
     const { id, open, pending, halted, boot, seen } = this;
-    return { bot: id, url: `http://127.0.0.1:${this.port}`, open, pending, halted, boot, seen };
+    return {
+      bot: id,
+      url: `http://127.0.0.1:${this.port}`,
+      open,
+      pending,
+      halted,
+      boot,
+      connections: this.sockets.size,
+      seen,
+    };
   }
 
   private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
