@@ -51,7 +51,7 @@ export interface BotScript {
   /** From the first close call on; before it they are answered as they should be. */
   readonly positions?: readonly Answer[];
   readonly health?: readonly Answer[];
-  /** Nothing listens until this long after the first close would have come; see `Command.listen`. */
+  /** Nothing listens at first; `up` changes that. */
   readonly absent?: boolean;
   /** New positions that a bot which is not halted opens on the first read after a close call. */
   readonly opensAfterClose?: number;
