@@ -1,21 +1,31 @@
 import { defineConfig } from 'vitest/config';
 
 // unit: pure, no socket. integration: real processes, sockets and Postgres. docker: a real engine.
-const project = (name: string, include: string[], timeout: number) => ({
-  test: { name, include, testTimeout: timeout, hookTimeout: timeout },
+// One kind after the other, and one stack at a time: on two cores they would wait for each other instead of for what
+// they test.
+const project = (order: number, name: string, include: string[], timeout: number) => ({
+  test: {
+    name,
+    include,
+    testTimeout: timeout,
+    hookTimeout: timeout,
+    fileParallelism: name !== 'docker',
+    sequence: { groupOrder: order },
+  },
 });
 
 export default defineConfig({
   test: {
     reporters: ['default', './vitest.count.ts'],
     projects: [
-      project('unit', ['packages/*/test/unit/**/*.test.ts'], 10_000),
+      project(0, 'unit', ['packages/*/test/unit/**/*.test.ts'], 10_000),
       project(
+        1,
         'integration',
         ['packages/*/test/integration/**/*.test.ts', 'docker/*/test/integration/**/*.test.ts'],
         60_000,
       ),
-      project('docker', ['docker/*/test/docker/**/*.test.ts'], 600_000),
+      project(2, 'docker', ['docker/*/test/docker/**/*.test.ts'], 600_000),
     ],
   },
 });
