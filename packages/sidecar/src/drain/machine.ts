@@ -247,7 +247,8 @@ function read(before: DrainState, event: Reading & { readonly at: number }): Ste
     standing: standing(state, event),
   };
 
-  if (restarted && next.phase !== 'closing') {
+  // A new boot that says it is halted answered a close call already, or a person's.
+  if (restarted && !next.halted && next.phase !== 'closing') {
     // Not faster than any other repeat, or a bot that names another boot each time would be flooded with calls.
     const wait = Math.max(0, next.rules.closeAgainAfterMs - (event.at - before.progressAt));
     return closeAgain({ ...next, closing: 'the bot restarted since' }, wait);

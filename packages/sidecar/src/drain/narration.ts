@@ -47,7 +47,7 @@ export function tell(
       return tellRead(before, after, left);
     case 'proved':
       return event.value === 0
-        ? null
+        ? info('drain.proven', `FLAT_CHECK_SQL says 0, too; ${left}.`)
         : warn(
             'drain.not_proven',
             `The bot says flat, but FLAT_CHECK_SQL says ${event.value}, not 0; ${left}.`,

@@ -412,6 +412,10 @@ describe('a close call is made again', () => {
     });
   });
 
+  it('not to another boot that says it is halted', () => {
+    expect(again([STARTED, answered(10), zero(5_000, { instance: 'b', trading: 'halted' })])).toBeUndefined();
+  });
+
   it('when the proof keeps contradicting the bot', () => {
     const proof = (at: number): Happening => ({ type: 'proved', at, value: 1 });
     const rules = { hasProof: true };
