@@ -13,21 +13,24 @@ let position = '';
 
 const now = (): number => Date.now() + ahead;
 
-function ago(ms: number): string {
+function span(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 2) return 'just now';
-  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 120) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 120) return `${minutes} min ago`;
+  if (minutes < 120) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ago` : `${Math.floor(hours / 24)} days ago`;
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`;
+}
+
+function ago(ms: number): string {
+  return ms < 2000 ? 'just now' : `${span(ms)} ago`;
 }
 
 /** Says for each moment how long ago it was. */
 function tellTimes(root: ParentNode): void {
   for (const element of root.querySelectorAll('time')) {
     const at = Date.parse(element.dateTime);
-    const text = ago(now() - at);
+    const text = 'lasting' in element.dataset ? `for ${span(now() - at)}` : ago(now() - at);
     if (element.textContent !== text) element.textContent = text;
     element.title = new Date(at).toLocaleString();
   }

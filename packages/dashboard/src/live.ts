@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { History } from './history/history.ts';
-import { type Channel, createChannel, type StreamLimit } from './http/stream.ts';
+import { type Channel, createChannel, type Piece, type StreamLimit } from './http/stream.ts';
 import { ATTENTION, attention } from './view/attention.ts';
-import type { Html } from './view/html.ts';
-import { botPiece, type Detail, livePage, type Piece, SHOWN_WHOLE } from './view/page.ts';
+import { pieceOf } from './view/bot.ts';
+import { botPart, type Detail, livePage, SHOWN_WHOLE } from './view/page.ts';
 import type { Bots, BotView } from './watch/bots.ts';
 import type { TimelineEvent } from './watch/changes.ts';
 
 /** The pages, and how they are kept up to date. */
 export interface Live {
   /** The page of all bots, or of one; undefined when there is none of that name. */
-  readonly page: { (): Html; (bot: string): Html | undefined };
+  readonly page: { (): string; (bot: string): string | undefined };
   /** Opens a stream of events for a page. */
   readonly stream: (
     request: IncomingMessage,
@@ -55,8 +55,11 @@ export function createLive(
         .flatMap((name) => bots.view(name) ?? []);
       const shown = detail === 'alone' ? drawn : views();
       return [
-        ...(shown.length === 0 ? [] : [{ id: ATTENTION, html: attention(shown, history) }]),
-        ...drawn.map((view) => botPiece(view, history, detail, now())),
+        ...(shown.length === 0 ? [] : [{ id: ATTENTION, html: attention(shown, history).toString() }]),
+        ...drawn.map((view) => ({
+          id: pieceOf(view.name),
+          html: botPart(view, history, detail, now()).toString(),
+        })),
       ];
     };
   const channelOf = (bot: string | undefined): Channel | undefined => {
@@ -85,9 +88,9 @@ export function createLive(
   }, CLOCK_MS);
   clock.unref();
 
-  function page(): Html;
-  function page(bot: string): Html | undefined;
-  function page(bot?: string): Html | undefined {
+  function page(): string;
+  function page(bot: string): string | undefined;
+  function page(bot?: string): string | undefined {
     if (bot === undefined)
       return livePage({ views: views(), history, detail: whole, events: '/events', now: now() });
     const view = bots.view(bot);

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Piece } from '../view/page.ts';
+
+/** One part of a page that is sent again when it changes. */
+export interface Piece {
+  /** The id of its element. */
+  readonly id: string;
+  /** That element. */
+  readonly html: string;
+}
 
 /** Sends the pieces of one kind of page to all who have it open. */
 export interface Channel {

@@ -7,7 +7,7 @@ import { leftBy, type TimelineEvent, toneOf } from '../watch/changes.ts';
 import { isAlarming } from '../watch/drains.ts';
 import { type Html, html, nothing } from './html.ts';
 import { averageMs, stripPicture } from './strip.ts';
-import { badge, moment, OUTCOMES, STATE_WORDS, sign, span } from './words.ts';
+import { badge, lasting, moment, OUTCOMES, STATE_WORDS, sign, span } from './words.ts';
 
 /** How much of a bot is shown. */
 export interface BotSectionOptions {
@@ -32,7 +32,7 @@ ${report === null ? nothing : facts(view)}
 ${
   report === null || report.checks.length === 0
     ? nothing
-    : html`<h3 id="${id}-probes">Probes</h3>
+    : html`<h3 id="${id}-probes">Probes <span class="small">with the last hour, by minutes</span></h3>
 <ul class="checks" aria-labelledby="${id}-probes">${report.checks.map((check) => checkItem(view, check, history, now))}</ul>`
 }
 ${drainsPart(view, history, lines)}
@@ -112,7 +112,7 @@ function checkItem(view: BotView, check: Check, history: History, now: number): 
   const error = history.lastError(view.name, name);
   return html`<li class="check${inTouch ? '' : ' stale'}">
 <h4>${name}${critical ? nothing : html` <span class="small">not critical</span>`}</h4>
-<p class="state">${badge(inTouch ? toneOf(check) : 'unknown', word)} <span class="small">since ${moment(since)}</span></p>
+<p class="state">${badge(inTouch ? toneOf(check) : 'unknown', word)} <span class="small">${lasting(since)}</span></p>
 <p class="took">${
     responseMs === null
       ? (measured ?? '')

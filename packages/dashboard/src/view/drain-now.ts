@@ -4,7 +4,7 @@ import { plainPage } from './page.ts';
 import { counted, moment } from './words.ts';
 
 /** Asks for the token. */
-export function askToken(view: BotView, problem?: string): Html {
+export function askToken(view: BotView, problem?: string): string {
   return plainPage(
     `Drain ${view.name}`,
     html`<section class="ask">
@@ -22,7 +22,7 @@ ${problem === undefined ? nothing : html`<p id="problem" class="error" role="ale
 }
 
 /** Asks once more. The token is not in this page: `ticket` stands for it, once and for a minute. */
-export function askAgain(view: BotView, ticket: string): Html {
+export function askAgain(view: BotView, ticket: string): string {
   return plainPage(
     `Drain ${view.name}`,
     html`<section class="ask">
@@ -37,7 +37,7 @@ export function askAgain(view: BotView, ticket: string): Html {
 }
 
 /** Says why something cannot be done. */
-export function refusal(title: string, why: string, back: string): Html {
+export function refusal(title: string, why: string, back: string): string {
   return plainPage(
     title,
     html`<section class="ask"><h2>${title}</h2><p role="alert">${why}</p><p><a class="button quiet" href="${back}">Back</a></p></section>`,

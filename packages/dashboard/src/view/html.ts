@@ -1,7 +1,10 @@
 import { html as render } from 'hono/html';
 
-/** Markup that is safe to send: every value that went into it was escaped. */
-export type Html = string & { readonly isEscaped: true };
+/** Markup in which every value was escaped. What is sent is its `toString()`. */
+export interface Html {
+  readonly isEscaped: true;
+  toString(): string;
+}
 
 /** What may stand in a template; anything else is a defect that the types find. */
 export type Value = string | number | boolean | null | undefined | Html | readonly Value[];
@@ -12,7 +15,7 @@ export type Value = string | number | boolean | null | undefined | Html | readon
  */
 export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   // Only a promise among the values would make it one, and the types keep those out.
-  return render(strings, ...values) as Html;
+  return render(strings, ...values) as unknown as Html;
 }
 
 /** Markup that holds nothing. */

@@ -1,7 +1,7 @@
 import type { History } from '../history/history.ts';
 import type { BotView } from '../watch/bots.ts';
 import { attention } from './attention.ts';
-import { botCard, botSection, pieceOf } from './bot.ts';
+import { botCard, botSection } from './bot.ts';
 import { type Html, html, nothing } from './html.ts';
 import { moment } from './words.ts';
 
@@ -10,23 +10,13 @@ export const SHOWN_WHOLE = 6;
 const LINES_AMONG_OTHERS = 6;
 const LINES_ALONE = 100;
 
-/** One part of a page that is sent again when it changes. */
-export interface Piece {
-  readonly id: string;
-  readonly html: Html;
-}
-
 /** What a page shows of each bot. */
 export type Detail = 'card' | 'section' | 'alone';
 
 /** The part of a page that shows one bot. */
-export function botPiece(view: BotView, history: History, detail: Detail, now: number): Piece {
-  const id = pieceOf(view.name);
-  if (detail === 'card') return { id, html: botCard(view, history, now) };
-  return {
-    id,
-    html: botSection(view, history, { now, lines: detail === 'alone' ? LINES_ALONE : LINES_AMONG_OTHERS }),
-  };
+export function botPart(view: BotView, history: History, detail: Detail, now: number): Html {
+  if (detail === 'card') return botCard(view, history, now);
+  return botSection(view, history, { now, lines: detail === 'alone' ? LINES_ALONE : LINES_AMONG_OTHERS });
 }
 
 /** The page that stays up to date. */
@@ -37,7 +27,7 @@ export function livePage(options: {
   /** The address of its events. */
   readonly events: string;
   readonly now: number;
-}): Html {
+}): string {
   const { views, history, detail, events, now } = options;
   return layout({
     title: 'Botwarden',
@@ -45,19 +35,19 @@ export function livePage(options: {
     body: html`
 <div id="touch" class="touch" role="status"><p>Live, as of ${moment(now)}. <noscript>This page is loaded again every 10 seconds.</noscript></p></div>
 ${attention(views, history)}
-<div class="bots ${detail}">${views.map((view) => botPiece(view, history, detail, now).html)}</div>
+<div class="bots ${detail}">${views.map((view) => botPart(view, history, detail, now))}</div>
 ${detail === 'alone' ? html`<p><a href="/">All bots</a></p>` : nothing}
 <div id="news" class="unseen" aria-live="polite"></div>`,
   });
 }
 
 /** A page that asks or tells one thing. */
-export function plainPage(title: string, body: Html): Html {
+export function plainPage(title: string, body: Html): string {
   return layout({ title: `${title} – Botwarden`, body });
 }
 
-function layout({ title, body, events }: { title: string; body: Html; events?: string }): Html {
-  return html`<!doctype html>
+function layout({ title, body, events }: { title: string; body: Html; events?: string }): string {
+  const page = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -79,4 +69,5 @@ ${
 </body>
 </html>
 `;
+  return page.toString();
 }

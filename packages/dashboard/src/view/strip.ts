@@ -5,7 +5,7 @@ const CELL = 4;
 const GAP = 1;
 const HEIGHT = 24;
 /** How tall a cell stands: the worse, the taller, so that a strip reads without its colours. */
-const TALL: Readonly<Record<Level, number>> = { 0: 8, 1: 14, 2: 14, 3: 24 };
+const TALL: Readonly<Record<Level, number>> = { 0: 12, 1: 18, 2: 18, 3: 24 };
 const CLASSES: Readonly<Record<Level, string>> = { 0: 'good', 1: 'caution', 2: 'unknown', 3: 'bad' };
 const WORDS: Readonly<Record<Level, string>> = {
   0: 'good',

@@ -1,7 +1,7 @@
 import type { CheckState } from '../watch/answers.ts';
 import type { DrainOutcome } from '../watch/drains.ts';
 import type { Tone } from '../watch/verdict.ts';
-import { type Html, html, nothing } from './html.ts';
+import { type Html, html } from './html.ts';
 
 /** Shapes differ as well as colours, for those who see no difference between the colours. */
 const SHAPES: Readonly<Record<Tone, Html>> = {
@@ -27,6 +27,13 @@ export function moment(at: number | null, otherwise = 'unknown'): Html {
   if (at === null) return html`${otherwise}`;
   const iso = new Date(at).toISOString();
   return html`<time datetime="${iso}">${iso.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}</time>`;
+}
+
+/** How long something has lasted, told in the same way. */
+export function lasting(since: number | null): Html {
+  if (since === null) return html`for an unknown time`;
+  const iso = new Date(since).toISOString();
+  return html`<time datetime="${iso}" data-lasting>since ${iso.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')}</time>`;
 }
 
 /** Milliseconds as a person says them. */
@@ -62,8 +69,3 @@ export const OUTCOMES: Readonly<Record<DrainOutcome, { readonly word: string; re
   cut_off: { word: 'Cut off', tone: 'bad' },
   unknown: { word: 'Unknown end', tone: 'bad' },
 };
-
-/** The items with something between them. */
-export function joined(items: readonly Html[], between: string): Html {
-  return html`${items.map((item, index) => html`${index === 0 ? nothing : between}${item}`)}`;
-}

@@ -160,7 +160,10 @@ const reportSchema = z.object({
 });
 
 const receiptShape = {
-  drain_id: text(MAX_NAME).pipe(z.string().min(1)),
+  // It goes into addresses and ids of the page.
+  drain_id: text(MAX_NAME)
+    .transform((id) => id.replace(/[^\w.:-]/g, '-'))
+    .pipe(z.string().min(1)),
   trigger: text(20).catch('unknown'),
   state: z.enum(['started', 'flat', 'not_flat', 'nothing_to_do', 'abandoned', 'unknown']).catch('unknown'),
   at: moment,
@@ -240,10 +243,11 @@ export function parseDrain(body: unknown): DrainView | null {
 }
 
 function toCheck([key, value]: [string, unknown]): Check[] {
-  const { data } = checkSchema.safeParse(Array.isArray(value) ? value[0] : undefined);
-  if (data === undefined) return [];
+  const [component = '', measurement = ''] = oneLine(key, MAX_NAME).split(':');
+  // What cannot be read is shown as unknown: leaving it out would show the rest as the whole.
+  const data = checkSchema.safeParse(Array.isArray(value) ? value[0] : value).data ?? checkSchema.parse({});
   const { observedValue, observedUnit, state, status } = data;
-  const name = data.componentId ?? oneLine(key.split(':')[0] ?? '', MAX_NAME);
+  const name = data.componentId ?? component;
   if (name === '') return [];
   const responseMs = observedUnit === 'ms' && typeof observedValue === 'number' ? observedValue : null;
   return [
@@ -262,7 +266,7 @@ function toCheck([key, value]: [string, unknown]): Check[] {
       measured:
         observedValue === null || responseMs !== null
           ? null
-          : `${observedValue}${observedUnit === null ? '' : ` ${observedUnit}`}`,
+          : `${measurement} ${observedValue}${observedUnit === null || observedUnit === 'count' ? '' : ` ${observedUnit}`}`.trim(),
       responseMs: responseMs !== null && responseMs >= 0 && responseMs < 1e9 ? responseMs : null,
       output: data.output,
       code: data.code,
