@@ -121,8 +121,8 @@ class Session implements PostgresSession {
       // The value itself is not quoted: it may hold a password.
       throw new ProbeOptionError(
         'connectionString',
-        'a URL such as postgres://user:password@host:5432/database',
-        'a text that is none',
+        'a URL such as postgres://user:password@host:5432/database, and files that can be read where it names some',
+        'a text that cannot be used',
       );
     }
   }
