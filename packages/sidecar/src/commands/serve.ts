@@ -4,8 +4,6 @@ import { createPostgresSession } from '@botwarden/probes/postgres';
 import { createTerminus } from '@godaddy/terminus';
 import { type Alert, createAlerts } from '../alerts.ts';
 import type { Bot } from '../bot/bot.ts';
-import { createFreqtradeBot } from '../bot/freqtrade.ts';
-import { createHttpBot } from '../bot/http.ts';
 import { createRehearsal, REHEARSE_EVERY_MS } from '../bot/rehearsal.ts';
 import { systemClock } from '../clock.ts';
 import { type Config, loadConfig, RESERVE_MS, withoutCredentials } from '../config/config.ts';
@@ -23,9 +21,13 @@ import { createApp } from '../server.ts';
 import { VERSION } from '../version.ts';
 import { botProbes } from '../watch/bot-probes.ts';
 import { watchOpenNow } from '../watch/open-now.ts';
+import { createBot } from './create-bot.ts';
 
 /** The very end of the budget: open connections end, the last alerts go out, the process exits; in milliseconds. */
 const EXIT_MS = 500;
+
+/** How long a process that ends well waits for its alerts, in milliseconds. */
+const GOOD_NEWS_MS = 1000;
 
 /** `botwarden serve`: watches the bot until a signal, then drains and exits with what became of it. */
 export async function serve(args: readonly string[], host: Host): Promise<number> {
@@ -52,7 +54,7 @@ async function guardBot(config: Config, host: Host): Promise<number> {
   const { secrets } = config;
   const receipts = await openReceiptLog({ path: config.drain.log, log });
   const alerts = createAlerts({ url: config.alertWebhookUrl, log, clock, secrets });
-  const bot = createBot(config);
+  const bot = createBot(config.bot);
   const monitor = createMonitor({
     interval: config.probes.intervalMs,
     timeout: config.probes.timeoutMs,
@@ -113,9 +115,12 @@ async function guardBot(config: Config, host: Host): Promise<number> {
   const ending = Promise.withResolvers<Receipt>();
   const leave = async (): Promise<never> => {
     const receipt = await ending.promise;
+    const code = exitCodeOf(receipt.state === 'started' ? 'abandoned' : receipt.state);
     const left = config.drain.timeoutMs - EXIT_MS - receipt.duration_ms;
-    await alerts.flush(Math.min(RESERVE_MS, Math.max(EXIT_MS / 2, left)));
-    return host.exit(exitCodeOf(receipt.state === 'started' ? 'abandoned' : receipt.state));
+    // Good news does not hold up a stop for long when nobody takes it.
+    const patience = code === 0 ? GOOD_NEWS_MS : RESERVE_MS;
+    await alerts.flush(Math.min(patience, Math.max(EXIT_MS / 2, left)));
+    return host.exit(code);
   };
   let firstAt = early[0]?.at;
   const stop = (signal: StopSignal): void => {
@@ -164,15 +169,6 @@ async function guardBot(config: Config, host: Host): Promise<number> {
     else host.raise(signal);
   }
   return problem === null ? 0 : leave();
-}
-
-function createBot({ bot }: Config): Bot {
-  const { url, token, username, password, paths } = bot;
-  if (bot.adapter === 'http') return createHttpBot({ url, token, paths });
-  // The configuration was refused without them.
-  if (username === undefined || password === undefined)
-    throw new TypeError('freqtrade needs a user and a password');
-  return createFreqtradeBot({ url, username, password });
 }
 
 /** FLAT_CHECK_SQL, over a connection of its own. */

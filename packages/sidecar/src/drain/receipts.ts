@@ -82,7 +82,7 @@ export async function openReceiptLog(options: ReceiptLogOptions): Promise<Receip
     // Shows a read-only disk now, and not when the money is being closed.
     await (await open(path, 'a')).close();
     const tail = await readTail(path, readLimit);
-    receipts = tail.receipts.slice(-keep);
+    receipts = tail.receipts;
     torn = tail.torn;
     if (tail.skipped > 0) {
       log.warn(
@@ -94,7 +94,7 @@ export async function openReceiptLog(options: ReceiptLogOptions): Promise<Receip
     problem = say(path, error);
     log.error({ event: 'receipts.unwritable', path, code: 'DRAIN_LOG_UNWRITABLE' }, problem);
   }
-  let unfinished = withoutEnd(receipts);
+  const memory = receiptsInMemory(receipts, keep);
 
   async function write(receipt: Receipt): Promise<void> {
     try {
@@ -119,18 +119,31 @@ export async function openReceiptLog(options: ReceiptLogOptions): Promise<Receip
   }
 
   return {
+    ...memory,
     append(receipt) {
-      receipts = [...receipts, receipt].slice(-keep);
-      if (receipt.state === 'started') unfinished = undefined;
+      void memory.append(receipt);
       const written = queue.then(() => write(receipt));
       queue = written.catch(() => undefined);
       return written;
+    },
+    problem: () => problem,
+  };
+}
+
+/** Receipts that are kept nowhere else, for a drain that no later process has to know of. */
+export function receiptsInMemory(earlier: readonly Receipt[] = [], keep = 1_000): ReceiptLog {
+  let receipts = earlier.slice(-keep);
+  let unfinished = withoutEnd(receipts);
+  return {
+    async append(receipt) {
+      receipts = [...receipts, receipt].slice(-keep);
+      if (receipt.state === 'started') unfinished = undefined;
     },
     newest: (limit = 100) => receipts.slice(-limit).reverse(),
     last: () => receipts.at(-1),
     lastOf: (instance) => receipts.findLast((receipt) => receipt.bot_instance === instance),
     unfinished: () => unfinished,
-    problem: () => problem,
+    problem: () => null,
   };
 }
 
