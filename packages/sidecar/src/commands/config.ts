@@ -1,5 +1,6 @@
 import { type Config, type Effective, loadConfig, RESERVE_MS, withoutCredentials } from '../config/config.ts';
 import { ConfigError } from '../config/errors.ts';
+import { loadProbesFile } from '../config/probes-file.ts';
 import { VARIABLES, type Variable } from '../config/variables.ts';
 import type { Host } from '../host.ts';
 
@@ -11,6 +12,7 @@ export async function showConfig(args: readonly string[], host: Host): Promise<n
   }
   try {
     const { config, effective } = loadConfig(host.env);
+    if (config.probes.file !== undefined) await loadProbesFile(config.probes.file, host.env);
     host.stdout.write(`${listing(effective)}\n\n${budget(config)}\n`);
     return 0;
   } catch (error) {

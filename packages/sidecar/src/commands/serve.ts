@@ -8,6 +8,7 @@ import { createRehearsal, REHEARSE_EVERY_MS } from '../bot/rehearsal.ts';
 import { systemClock } from '../clock.ts';
 import { type Config, loadConfig, RESERVE_MS, withoutCredentials } from '../config/config.ts';
 import { ConfigError } from '../config/errors.ts';
+import { loadProbesFile } from '../config/probes-file.ts';
 import { createDrainer, exitCodeOf } from '../drain/drain.ts';
 import { createEmergencyCall } from '../drain/emergency.ts';
 import { oneNumber } from '../drain/flat-check.ts';
@@ -38,17 +39,19 @@ export async function serve(args: readonly string[], host: Host): Promise<number
     return 2;
   }
   let config: Config;
+  let declared: readonly MonitoredProbe[] = [];
   try {
     config = loadConfig(host.env).config;
+    if (config.probes.file !== undefined) declared = await loadProbesFile(config.probes.file, host.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     host.stderr.write(`botwarden: ${error.message}\n`);
     return 2;
   }
-  return guardBot(config, host);
+  return guardBot(config, declared, host);
 }
 
-async function guardBot(config: Config, host: Host): Promise<number> {
+async function guardBot(config: Config, declared: readonly MonitoredProbe[], host: Host): Promise<number> {
   const log = createLog(config.logLevel, config.secrets, VERSION);
   const clock = systemClock;
   const { secrets } = config;
@@ -71,6 +74,7 @@ async function guardBot(config: Config, host: Host): Promise<number> {
         ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
       }),
       closePathProbe(bot, config.drain.closeTimeoutMs),
+      ...declared,
     ],
   });
   const openNow = watchOpenNow(bot, {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { get, misbehave, type Running, startBot, startSidecar, until } from '../support/processes.ts';
 
@@ -221,6 +224,54 @@ describe('POST /drain', () => {
     } finally {
       await world.end();
     }
+  });
+});
+
+describe('PROBES_FILE', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'botwarden-probes-file-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = (text: string): string => {
+    const path = join(folder, 'probes.yaml');
+    writeFileSync(path, text);
+    return path;
+  };
+
+  it('adds probes that count for readiness, under their own names', async () => {
+    const exchange = await startBot();
+    const PROBES_FILE = file(
+      `probes:\n  - name: exchange\n    type: http\n    url: \${EXCHANGE}/health\n    interval: 200ms\n    failureThreshold: 1\n`,
+    );
+    const world = await guarded({ PROBES_FILE, EXCHANGE: exchange.url });
+    try {
+      const { body } = await get(`${world.sidecar.url}/healthz`);
+      expect(body).toMatchObject({ checks: { 'exchange:responseTime': [{ status: 'pass' }] } });
+      await exchange.end();
+      await until(
+        'the sidecar is not ready',
+        async () => (await get(`${world.sidecar.url}/readyz`)).status === 503,
+      );
+      expect((await get(`${world.sidecar.url}/livez`)).status).toBe(200);
+    } finally {
+      await world.end();
+      await exchange.end();
+    }
+  });
+
+  it('with mistakes is refused at the start, with line and column of each', async () => {
+    const PROBES_FILE = file(
+      'probes:\n  - name: api\n    type: tcp\n    host: x\n    port: many\n  - type: http\n',
+    );
+    const sidecar = await startSidecar({ BOT_URL: 'http://127.0.0.1:1', PROBES_FILE });
+    expect(await sidecar.exited).toBe(2);
+    expect(sidecar.output()).toMatch(/PROBES_FILE: .*probes\.yaml:5:\d+: probes\[0\]\.port/);
+    expect(sidecar.output()).toMatch(/PROBES_FILE: .*probes\.yaml:6:\d+: /);
+  });
+
+  it('may not take the name of a probe that the sidecar has itself', async () => {
+    const PROBES_FILE = file('probes:\n  - name: api\n    type: tcp\n    host: localhost\n    port: 1\n');
+    const sidecar = await startSidecar({ BOT_URL: 'http://127.0.0.1:1', PROBES_FILE });
+    expect(await sidecar.exited).toBe(2);
+    expect(sidecar.output()).toContain('another name than api');
   });
 });
 
