@@ -8,7 +8,7 @@ describe.skipIf(engineMissing)(
   () => {
     const stack = new Stack('plain', ['compose.yaml']);
     stack.set({ ALLOW_MISBEHAVIOUR: '1' });
-    beforeAll(() => stack.compose('up', '--build', '--detach', '--wait'));
+    beforeAll(() => stack.compose('up', '--build', '--detach', '--wait', '--wait-timeout', '120'));
     afterAll(() => stack[Symbol.asyncDispose]());
 
     test('`up --build --wait` brings up database, bot and sidecar, healthy', async () => {

@@ -111,7 +111,7 @@ export class Stack implements AsyncDisposable {
 
   /** Everything up and healthy, the bot on the market with a position and an order at least. Gives its boot. */
   async trading(): Promise<string> {
-    await this.compose('up', '--detach', '--wait');
+    await this.compose('up', '--detach', '--wait', '--wait-timeout', '120');
     return eventually('the bot holds positions and orders', async () => {
       const [open = 0, orders = 0] = await this.rows();
       const { instance, trading } = await this.health();
@@ -178,7 +178,7 @@ export class Stack implements AsyncDisposable {
 
   /** Rows in a stack whose database may have been stopped: it is started for the question. */
   async rowsAfterwards(): Promise<number[]> {
-    await this.compose('up', '--detach', '--wait', '--no-deps', 'db');
+    await this.compose('up', '--detach', '--wait', '--wait-timeout', '120', '--no-deps', 'db');
     return this.rows();
   }
 
