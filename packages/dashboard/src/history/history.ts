@@ -1,6 +1,6 @@
 import type { Receipt } from '../watch/answers.ts';
 import type { BotView } from '../watch/bots.ts';
-import { changesBetween, type TimelineEvent } from '../watch/changes.ts';
+import { changesBetween, type LastTold, type TimelineEvent } from '../watch/changes.ts';
 import { type Cell, levelOf, levelOfTone, merged, type Sighting, type Strip, seen } from './strip.ts';
 
 /** A minute of one thing, complete, for keeping. */
@@ -77,6 +77,7 @@ const SUBJECTS_KEPT = 60;
 
 interface BotPast {
   view: BotView | null;
+  told: LastTold;
   readonly hours: Map<string, Strip>;
   day: Strip;
   events: TimelineEvent[];
@@ -101,7 +102,7 @@ export function createHistory(
     if (fresh.length === 0) return fresh;
     past.events = [...past.events, ...fresh].sort((one, other) => other.at - one.at).slice(0, EVENTS_KEPT);
     for (const event of fresh) {
-      if (event.kind !== 'probe' || event.tone === 'good') continue;
+      if (event.kind !== 'probe' || (event.tone !== 'bad' && event.tone !== 'caution')) continue;
       const last = past.errors.get(event.subject);
       if ((last?.at ?? 0) <= event.at && past.errors.size < SUBJECTS_KEPT)
         past.errors.set(event.subject, event);
@@ -133,8 +134,10 @@ export function createHistory(
     observe(view, sampled) {
       const past = of(view.name);
       const at = now();
-      const events = addEvents(past, changesBetween(past.view, view, at));
+      const events = addEvents(past, changesBetween(past.view, view, past.told, at));
       past.view = view;
+      const { instance, trading } = view.report?.bot ?? past.told;
+      past.told = { instance: instance ?? past.told.instance, trading: trading ?? past.told.trading };
       for (const event of events) keep({ kind: 'event', event });
       for (const { receipt } of view.drains ?? []) {
         if (addDrain(past, receipt)) keep({ kind: 'drain', bot: view.name, receipt });
@@ -217,6 +220,7 @@ export function createHistory(
 function emptyPast(): BotPast {
   return {
     view: null,
+    told: { instance: null, trading: null },
     hours: new Map(),
     day: { spanMs: DAY_SPAN_MS, cells: [] },
     events: [],

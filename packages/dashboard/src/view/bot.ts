@@ -1,7 +1,7 @@
 import type { SeenDrain } from '../history/attention.ts';
 import { allDrains } from '../history/attention.ts';
 import { DAY_CELLS, type History, HOUR_CELLS } from '../history/history.ts';
-import { type Check, isGood } from '../watch/answers.ts';
+import { type Check, type DrainView, isGood } from '../watch/answers.ts';
 import type { BotView } from '../watch/bots.ts';
 import { leftBy, type TimelineEvent, toneOf } from '../watch/changes.ts';
 import { isAlarming } from '../watch/drains.ts';
@@ -22,6 +22,7 @@ export function botSection(view: BotView, history: History, { now, lines }: BotS
   const id = pieceOf(name);
   return html`<article class="bot" id="${id}" aria-labelledby="${id}-name">
 ${heading(view)}
+${runningDrain(view)}
 ${dayStrip(view, history, now)}
 ${
   inTouch || heardAt === null
@@ -55,13 +56,12 @@ export function pieceOf(name: string): string {
   return `bot-${name}`;
 }
 
-function heading({ name, verdict, inTouch, heardAt, canDrain }: BotView): Html {
+function heading({ name, verdict, canDrain }: BotView): Html {
   return html`<header>
 <h2 id="${pieceOf(name)}-name"><a href="/bots/${name}">${name}</a></h2>
 <p class="verdict ${verdict.tone}">${sign(verdict.tone)}<span class="was">Last known: </span><strong>${verdict.word}</strong></p>
-${verdict.because.length === 0 ? nothing : html`<ul class="because">${verdict.because.map((why) => html`<li>${why}</li>`)}</ul>`}
-${!inTouch && heardAt !== null ? html`<p class="small">Last heard ${moment(heardAt)}.</p>` : nothing}
 ${canDrain ? html`<p class="actions"><a class="button" href="/bots/${name}/drain">Drain now…</a></p>` : nothing}
+${verdict.because.length === 0 ? nothing : html`<ul class="because">${verdict.because.map((why) => html`<li>${why}</li>`)}</ul>`}
 </header>`;
 }
 
@@ -74,10 +74,10 @@ function dayStrip({ name }: BotView, history: History, now: number): Html {
   })}<figcaption>Last 24 hours</figcaption></figure>`;
 }
 
-function openNow({ report, inTouch }: BotView): Html {
+function openNow({ report, inTouch, heardAt }: BotView): Html {
   const positions = report?.positions ?? null;
   if (positions === null) return html`Open positions: unknown`;
-  return html`${inTouch ? nothing : 'Then: '}${positions.open} open, ${positions.pending} pending`;
+  return html`${inTouch ? nothing : html`Last heard ${moment(heardAt)}, then `}${positions.open} open, ${positions.pending} pending`;
 }
 
 function facts({ report, inTouch }: BotView): Html {
@@ -123,28 +123,39 @@ ${
   output === null && (code === null || isGood(state))
     ? error === undefined
       ? nothing
-      : html`<p class="error past">Last error ${moment(error.at)}: ${error.text}</p>`
+      : html`<p class="error past">Last ${error.tone === 'bad' ? 'error' : 'warning'} ${moment(error.at)}: ${error.text.slice(name.length + 2)}</p>`
     : html`<p class="error">${output}${code === null ? nothing : html` <code>${code}</code>`}</p>`
 }
 </li>`;
 }
 
+function isRunning({ drain, inTouch }: BotView): boolean {
+  return inTouch && drain?.state === 'started';
+}
+
+/** What is happening right now stands above everything else that is told of the bot. */
+function runningDrain(view: BotView): Html {
+  if (view.drain === null || !isRunning(view)) return nothing;
+  const left = view.drain.remainingMs;
+  return html`<section class="running"><h3>Drain running${left === null ? nothing : `, ${span(left)} left`}</h3>${steps(view.drain)}</section>`;
+}
+
+function steps(drain: DrainView): Html {
+  return html`<ol class="steps">${drain.steps.map(({ at, sentence }) => html`<li>${moment(at)} <span>${sentence}</span></li>`)}</ol>`;
+}
+
 function drainsPart(view: BotView, history: History, lines: number): Html {
   const drains = allDrains(view, history);
-  const { drain, inTouch } = view;
-  const running = drain !== null && drain.state === 'started' && inTouch;
-  const last = drain !== null && drain.steps.length > 0 ? drain : null;
-  if (drains.length === 0 && last === null) return html`<h3>Drains</h3><p class="small">None yet.</p>`;
   const shown = drains.slice(0, lines);
+  const last = view.drain === null || view.drain.steps.length === 0 || isRunning(view) ? null : view.drain;
   return html`<h3>Drains</h3>
+${drains.length === 0 ? html`<p class="small">None yet.</p>` : html`<ul class="drains">${shown.map(drainItem)}</ul>`}
+${drains.length > shown.length ? html`<p class="small"><a href="/bots/${view.name}">${drains.length - shown.length} more</a></p>` : nothing}
 ${
   last === null
     ? nothing
-    : html`<details class="steps" id="steps-${last.id}"${running ? html` open` : nothing}><summary>${running ? html`Running now, ${span(last.remainingMs ?? 0)} left` : 'Steps of the last one'}</summary>
-<ol>${last.steps.map(({ at, sentence }) => html`<li>${moment(at)} <span>${sentence}</span></li>`)}</ol></details>`
-}
-<ul class="drains">${shown.map(drainItem)}</ul>
-${drains.length > shown.length ? html`<p class="small"><a href="/bots/${view.name}">${drains.length - shown.length} more</a></p>` : nothing}`;
+    : html`<details id="steps-${last.id}"><summary>Steps of the last one</summary>${steps(last)}</details>`
+}`;
 }
 
 function drainItem({ receipt, outcome, acknowledgedAt }: SeenDrain): Html {

@@ -18,10 +18,17 @@ export interface TimelineEvent {
   readonly text: string;
 }
 
+/** What a bot last told of itself: it tells nothing while it hangs. */
+export interface LastTold {
+  readonly instance: string | null;
+  readonly trading: string | null;
+}
+
 /** What is new between two views of one bot. Pure. Without an earlier view nothing is, but for receipts, which have their own time. */
 export function changesBetween(
   before: BotView | null,
   after: BotView,
+  told: LastTold,
   now: number,
 ): readonly TimelineEvent[] {
   const found: TimelineEvent[] = [];
@@ -56,14 +63,11 @@ export function changesBetween(
       check.name,
     );
   }
-  if (is.bot.instance !== null && was.bot.instance !== null && is.bot.instance !== was.bot.instance)
-    tell('boot', 'caution', `Another boot of the bot answers: ${is.bot.instance}`);
-  if (is.bot.trading !== null && was.bot.trading !== null && is.bot.trading !== was.bot.trading)
-    tell(
-      'trading',
-      is.bot.trading === 'halted' ? 'caution' : 'good',
-      `Trading: ${was.bot.trading} → ${is.bot.trading}`,
-    );
+  const { instance, trading } = is.bot;
+  if (instance !== null && told.instance !== null && instance !== told.instance)
+    tell('boot', 'caution', `Another boot of the bot answers: ${instance}`);
+  if (trading !== null && told.trading !== null && trading !== told.trading)
+    tell('trading', trading === 'halted' ? 'caution' : 'good', `Trading: ${told.trading} → ${trading}`);
   if (was.heal.live && !is.heal.live)
     tell('heal', 'bad', `Restart of the bot asked for: ${is.heal.reason ?? 'no reason given'}`);
   if (!was.heal.capped && is.heal.capped)

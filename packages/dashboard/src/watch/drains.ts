@@ -36,10 +36,12 @@ export function drainsOf(facts: DrainFacts): readonly Drain[] {
     if (known === undefined || (known.state === 'started' && receipt.state !== 'started'))
       latest.set(receipt.id, receipt);
   }
-  return [...latest.values()].map((receipt, index) => ({
-    receipt,
-    outcome: outcomeOf(receipt, index, facts),
-  }));
+  const { current } = facts;
+  return [...latest.values()].map((told, index) => {
+    // The view of a drain is ahead of the receipts, which are asked for less often.
+    const receipt = told.state === 'started' && current?.id === told.id ? current : told;
+    return { receipt, outcome: outcomeOf(receipt, index, facts) };
+  });
 }
 
 /** True for an end after which positions may be open. */

@@ -1,0 +1,275 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findChromium, launch } from '../support/chromium.ts';
+import {
+  misbehave,
+  type Postgres,
+  type Running,
+  startBot,
+  startDashboard,
+  startPostgres,
+  startSidecar,
+} from '../support/processes.ts';
+
+const TOKEN = 'token-of-the-drain';
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** Where pictures go, for whoever wants to look; none are taken otherwise. */
+const PICTURES = process.env.SCREENSHOTS;
+const NOTICED = { timeout: 20_000 };
+
+const LOOKS = [
+  { name: 'desktop-light', viewport: { width: 1280, height: 900 }, colorScheme: 'light' },
+  { name: 'desktop-dark', viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
+  { name: 'phone-light', viewport: { width: 390, height: 844 }, colorScheme: 'light' },
+  { name: 'phone-dark', viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
+] as const;
+
+const found = await findChromium();
+const why = 'missing' in found ? ` (skipped: ${found.missing})` : '';
+
+describe.skipIf('missing' in found)(`the page in a browser, over real processes${why}`, () => {
+  let browser: Browser;
+  let postgres: Postgres;
+  let bot: Running;
+  let sidecar: Running;
+  let dashboard: Running;
+  const pages = new Map<string, Page>();
+  const troubles: string[] = [];
+
+  const sidecarEnv = (): Record<string, string> => ({
+    BOT_URL: bot.url,
+    DATABASE_URL: postgres.url,
+    EXPECTED_MODELS: 'signal',
+    FAILURE_THRESHOLD: '2',
+    TICK_MAX_AGE: '2s',
+    STARTUP_GRACE: '2s',
+    HEAL_COOLDOWN: '1s',
+    HEAL_MAX_PER_HOUR: '60',
+    DRAIN_TOKEN: TOKEN,
+    DRAIN_TIMEOUT: '12s',
+    CLOSE_TIMEOUT: '6s',
+  });
+  const dashboardEnv = (): Record<string, string> => ({
+    SIDECARS: `btc=${sidecar.url}`,
+    DATABASE_URL: postgres.url,
+    DRAIN_TOKEN: TOKEN,
+  });
+  const one = (): Page => {
+    const page = pages.get('desktop-light');
+    if (page === undefined) throw new Error('no page');
+    return page;
+  };
+  const verdict = (page: Page) => page.locator('.bot .verdict strong');
+  const everywhere = (look: (page: Page) => Promise<void>): Promise<unknown> =>
+    Promise.all([...pages.values()].map(look));
+  const shows = (word: string | RegExp): Promise<unknown> =>
+    everywhere(async (page) => {
+      await verdict(page).filter({ hasText: word }).waitFor(NOTICED);
+    });
+
+  /** Looks at all four pages as they are: nothing that axe-core knows of is wrong with them. */
+  async function inspect(state: string): Promise<void> {
+    for (const [look, page] of pages) {
+      if (PICTURES !== undefined) {
+        mkdirSync(PICTURES, { recursive: true });
+        await page.screenshot({ path: join(PICTURES, `${state}-${look}.png`), fullPage: true });
+      }
+      const violations = await page.evaluate(
+        // As a text: it runs in the page, which has other globals than this process.
+        `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html, nodes[0].failureSummary]))`,
+      );
+      expect(violations, `${state} on ${look}`).toEqual([]);
+      const wide = await page.evaluate(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      expect(wide, `${state} on ${look} is wider than its window`).toBeLessThanOrEqual(0);
+    }
+    expect(troubles).toEqual([]);
+  }
+
+  async function open(look: (typeof LOOKS)[number]): Promise<void> {
+    const { name, ...options } = look;
+    const context = await browser.newContext(options);
+    const page = await context.newPage();
+    page.on('pageerror', (error) => troubles.push(`${name}: ${error.message}`));
+    page.on('console', (message) => {
+      if (
+        message.type() === 'error' &&
+        !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|40[13]/.test(message.text())
+      )
+        troubles.push(`${name}: ${message.text()}`);
+    });
+    await page.goto(dashboard.url);
+    // Brought in by the debugger, and so not against the page's own policy.
+    await page.evaluate(AXE);
+    pages.set(name, page);
+  }
+
+  beforeAll(async () => {
+    if ('missing' in found) return;
+    [browser, postgres, bot] = await Promise.all([launch(found.path), startPostgres(), startBot()]);
+    sidecar = await startSidecar(sidecarEnv());
+    dashboard = await startDashboard(dashboardEnv());
+    for (const look of LOOKS) await open(look);
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await dashboard?.end();
+    await sidecar?.end();
+    await bot?.end();
+    await postgres?.remove();
+  });
+
+  async function anotherBoot(): Promise<void> {
+    await bot.end();
+    bot = await startBot({ PORT: new URL(bot.url).port });
+    await shows('Healthy');
+  }
+
+  it('says that a healthy bot is healthy, in words', async () => {
+    await shows('Healthy');
+    await one().locator('time', { hasText: 'just now' }).first().waitFor(NOTICED);
+    for (const name of ['api', 'database', 'models', 'tick', 'close-path'])
+      expect(await one().locator('.check', { hasText: name }).locator('.badge').first().textContent()).toBe(
+        'OK',
+      );
+    expect(await one().title()).toBe('all healthy – Botwarden');
+    await inspect('healthy');
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    const page = one();
+    const reached: string[] = [];
+    for (let n = 0; n < 6; n += 1) {
+      await page.keyboard.press('Tab');
+      reached.push(String(await focused(page)));
+    }
+    expect(reached).toEqual(expect.arrayContaining(['Botwarden', 'btc', 'Drain now…']));
+    // What comes meanwhile does not take the focus away.
+    const link = page.getByRole('link', { name: 'Drain now…' });
+    await link.focus();
+    const before = await page.locator('.check .took').first().textContent();
+    await expect.poll(() => page.locator('.check .took').first().textContent(), NOTICED).not.toBe(before);
+    expect(await focused(page)).toBe('Drain now…');
+  });
+
+  it('says that the database is down, and since when', async () => {
+    await postgres.stop();
+    await shows('Failing');
+    const check = one().locator('.check', { hasText: 'database' }).first();
+    await check.locator('.badge', { hasText: 'Failing' }).waitFor(NOTICED);
+    expect(await check.locator('.error').textContent()).toContain('DATABASE_UNREACHABLE');
+    expect(await check.locator('.state').textContent()).toMatch(/for \d+ s/);
+    await inspect('database-stopped');
+    await postgres.start();
+    await shows('Healthy');
+    expect(await check.locator('.error.past').textContent()).toContain('Last error');
+  });
+
+  it('says that a model is not loaded', async () => {
+    await misbehave(bot, 'unload-model');
+    await shows(/Restart asked for|Failing/);
+    await one()
+      .locator('.check', { hasText: 'models' })
+      .locator('.badge', { hasText: 'Failing' })
+      .waitFor(NOTICED);
+    await inspect('model-unloaded');
+    await misbehave(bot, 'none');
+    await anotherBoot();
+  });
+
+  it('says that the bot hangs, and that a restart is asked for', async () => {
+    await misbehave(bot, 'hang');
+    await shows('Restart asked for');
+    await inspect('bot-hung');
+    await anotherBoot();
+    const timeline = one().locator('.timeline');
+    await timeline.getByText('Another boot of the bot answers').first().waitFor(NOTICED);
+  });
+
+  it('drains when the token is right and it was confirmed, and shows each step', async () => {
+    await misbehave(bot, 'slow-close', 4);
+    const page = one();
+    await page.getByRole('link', { name: 'Drain now…' }).click();
+    await page.getByLabel('The drain token of btc').fill('not the token');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('alert').getByText('That is not the token.').waitFor(NOTICED);
+    await page.getByLabel('The drain token of btc').fill(TOKEN);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('heading', { name: 'Close everything at btc?' }).waitFor(NOTICED);
+    expect(await page.content()).not.toContain(TOKEN);
+    expect((await fetchDrain(sidecar)).state).toBe('none');
+    await page.getByRole('button', { name: 'Yes, drain btc now' }).click();
+    await shows('Draining');
+    await page.evaluate(AXE);
+    await page.locator('.running').getByText('Close call 1 is being sent').waitFor(NOTICED);
+    await inspect('drain-running');
+    await shows('Halted');
+    await page.locator('.drains .badge', { hasText: 'Flat' }).waitFor(NOTICED);
+    expect(await page.locator('.steps').textContent()).toContain('Drain flat');
+    await inspect('drain-flat');
+    await anotherBoot();
+  });
+
+  it('keeps a drain that ended not flat on top, until it is acknowledged', async () => {
+    await misbehave(bot, 'fail-close');
+    await fetch(`${sidecar.url}/drain`, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` } });
+    const alarm = (page: Page) => page.locator('.alarm');
+    await everywhere((page) => alarm(page).getByText('ended NOT FLAT').waitFor(NOTICED));
+    expect(await one().title()).toBe('NOT FLAT – Botwarden');
+    await shows(/Halted|Needs a look/);
+    await inspect('drain-not-flat');
+    await alarm(one())
+      .getByRole('button', { name: /acknowledge/ })
+      .click();
+    await everywhere((page) => alarm(page).waitFor({ state: 'detached', ...NOTICED }));
+    await one().goto(dashboard.url);
+    await one().evaluate(AXE);
+    await one().locator('.drains').getByText('Acknowledged').waitFor(NOTICED);
+    await bot.end();
+    bot = await startBot({ PORT: new URL(bot.url).port });
+    await shows(/Healthy|Needs a look/);
+  });
+
+  it('never shows the last green of a sidecar that is gone', async () => {
+    const env = { ...sidecarEnv(), PORT: new URL(sidecar.url).port };
+    await sidecar.end();
+    await shows('Out of touch');
+    await everywhere((page) => page.getByText('What follows is what it said then.').waitFor(NOTICED));
+    expect(await one().locator('.check .badge.good, .verdict.good, .sum .good').count()).toBe(0);
+    await inspect('sidecar-gone');
+    sidecar = await startSidecar(env);
+    await shows('Healthy');
+  });
+
+  it('says that it lost its own server, and for how long, and comes back by itself', async () => {
+    const env = { ...dashboardEnv(), PORT: new URL(dashboard.url).port };
+    await dashboard.end();
+    await everywhere((page) =>
+      page.getByText(/Lost touch with this page's server: last heard \d+ s ago/).waitFor(NOTICED),
+    );
+    expect(await one().locator('.verdict .was').first().isVisible()).toBe(true);
+    const colour = await one().evaluate(COLOUR);
+    await inspect('server-gone');
+    dashboard = await startDashboard(env);
+    await everywhere(async (page) => {
+      await page.getByText('Live.').waitFor({ timeout: 40_000 });
+    });
+    await shows('Healthy');
+    expect(await one().locator('.verdict .was').first().isVisible()).toBe(false);
+    const fresh = await one().evaluate(COLOUR);
+    expect(fresh).not.toBe(colour);
+  }, 90_000);
+});
+
+/** The colour of the verdict, as it is shown. */
+const COLOUR = "getComputedStyle(document.querySelector('.bot .verdict')).color";
+
+const focused = (page: Page): Promise<unknown> => page.evaluate('document.activeElement.textContent');
+
+async function fetchDrain(sidecar: Running): Promise<{ state: string }> {
+  return (await (await fetch(`${sidecar.url}/drain`)).json()) as { state: string };
+}
