@@ -18,6 +18,7 @@ export interface HealthRequest {
 
 /** An HTTP answer, to be sent as it is. */
 export interface HealthAnswer {
+  /** 200, 503, 405 or 404. */
   readonly status: number;
   /** Names in lower case. `content-length` is that of the whole body, for HEAD as well. */
   readonly headers: Readonly<Record<string, string>>;

@@ -141,3 +141,8 @@ export const declaration = z.strictObject({
 
 /** One declared probe, as it stands in a file. */
 export type DeclaredProbe = z.infer<typeof declaredProbe>;
+
+/** The content of `probes.schema.json`. */
+export function publishedSchema(): object {
+  return { title: 'Declared probes', ...z.toJSONSchema(declaration, { io: 'input' }) };
+}

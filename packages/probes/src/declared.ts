@@ -42,6 +42,7 @@ export interface DeclarationMistake {
 
 /** A file of declared probes that cannot be used, with every mistake in it. */
 export class DeclarationError extends Error {
+  /** Always `DeclarationError`. */
   override readonly name = 'DeclarationError';
   /** Always `PROBES_DECLARATION`. */
   readonly code = 'PROBES_DECLARATION';

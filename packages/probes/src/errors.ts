@@ -26,6 +26,7 @@ export type ProbeErrorCode =
 
 /** A probe that failed, in words: what was expected, what came, what to do. Its message never carries a credential. */
 export class ProbeError extends Error {
+  /** Always `ProbeError`. */
   override readonly name = 'ProbeError';
   /** Stable across releases. */
   readonly code: ProbeErrorCode;
@@ -38,6 +39,7 @@ export class ProbeError extends Error {
 
 /** Options that cannot work, refused at construction: `RangeError`-like, with the option's name in the message. */
 export class ProbeOptionError extends Error {
+  /** Always `ProbeOptionError`. */
   override readonly name = 'ProbeOptionError';
   /** Always `PROBE_OPTION`. */
   readonly code = 'PROBE_OPTION';

@@ -6,12 +6,19 @@ export const HEALTH_JSON_TYPE = 'application/health+json';
 
 /** One check of {@link HealthJson}; keys as in draft-inadarei-api-health-check-06, section 4. */
 export interface HealthJsonCheck {
+  /** The name of the probe. */
   componentId: string;
+  /** `component`, `datastore` or `system`. */
   componentType: string;
+  /** In the words of the draft. */
   status: HealthJsonStatus;
+  /** What the probe measured, or how long the last run took. */
   observedValue?: unknown;
+  /** The unit of `observedValue`. */
   observedUnit?: string;
+  /** When the last run began, ISO 8601. */
   time?: string;
+  /** Why the status is not `pass`; redacted. */
   output?: string;
   /** Beside the draft: the state in our own words, of which `unknown`, `paused` and `stale` show as `fail`. */
   state: Status | 'stale';
@@ -28,14 +35,23 @@ export type HealthJsonStatus = 'pass' | 'warn' | 'fail';
 
 /** A health document of draft-inadarei-api-health-check-06. */
 export interface HealthJson {
+  /** The whole; `fail` goes with an HTTP status of 4xx or 5xx, the others with 2xx or 3xx. */
   status: HealthJsonStatus;
+  /** Public version of the service. */
   version?: string;
+  /** Internal version of the service. */
   releaseId?: string;
+  /** Unique name of the service. */
   serviceId?: string;
+  /** What the service is, for a person. */
   description?: string;
+  /** What else a reader should know. */
   notes?: string[];
+  /** Why the status is not `pass`, where no check says it. */
   output?: string;
+  /** Where to read more, by link relation. */
   links?: Record<string, string>;
+  /** By `component:measurement`. */
   checks?: Record<string, HealthJsonCheck[]>;
 }
 

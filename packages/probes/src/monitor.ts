@@ -5,7 +5,15 @@ import type { HistoryLimits } from './history.ts';
 import { assertProbeName, type ComponentType, type Probe } from './probe.ts';
 import { redact } from './redact.ts';
 import { ProbeRunner } from './runner.ts';
-import { aggregate, isHealthy, judge, type Member, type RunResult, type Status } from './status.ts';
+import {
+  aggregate,
+  isHealthy,
+  type Judgement,
+  judge,
+  type Member,
+  type RunResult,
+  type Status,
+} from './status.ts';
 
 /** How one probe is run and judged. A {@link Duration} is milliseconds or a text such as `5s`. */
 export interface ProbeSettings {
@@ -56,10 +64,15 @@ export interface MonitorOptions extends Omit<ProbeSettings, 'critical'> {
 
 /** A probe as a reader sees it at one moment. */
 export interface ProbeView {
+  /** The name of the probe. */
   readonly name: string;
+  /** What health+json calls the measurement. */
   readonly measurement: string;
+  /** The kind of thing it looks at. */
   readonly componentType: ComponentType;
+  /** Whether its failure makes the whole fail, or only warn. */
   readonly critical: boolean;
+  /** What is known of it at this moment. */
   readonly status: Status;
   /** When `status` last changed by a result. */
   readonly since: Date;
@@ -85,6 +98,7 @@ export interface ProbeView {
 
 /** A group as a reader sees it at one moment. */
 export interface GroupView {
+  /** `liveness`, `readiness`, `startup`, or the name of a group of your own. */
   readonly name: string;
   /** The members' worst, see {@link aggregate}; `unknown` for a group without members until the monitor has started. */
   readonly status: Status;
@@ -102,9 +116,11 @@ export interface GroupView {
 
 /** Everything the monitor knows at one moment. Read from memory: taking it runs no probe. */
 export interface Snapshot {
+  /** When it was taken, wall clock. */
   readonly at: Date;
   /** The worst of all probes, see {@link aggregate}. */
   readonly status: Status;
+  /** In the order in which they were given. */
   readonly probes: readonly ProbeView[];
   /** By name; `liveness`, `readiness` and `startup` are always there. */
   readonly groups: Readonly<Record<string, GroupView>>;
@@ -145,7 +161,9 @@ export type Change =
 
 /** One finished run. */
 export interface Run {
+  /** The name of the probe. */
   readonly name: string;
+  /** What came of it. */
   readonly result: RunResult;
 }
 
@@ -424,7 +442,7 @@ class BackgroundMonitor implements Monitor {
     const { last } = entry.runner.state;
     const left = last === undefined ? 0 : last.endedAt + entry.staleAfterMs - this.#clock.monotonic();
     entry.cancelStaleCheck = this.#clock.after(Math.max(0, left) + 1, () => {
-      const { stale, ageMs } = this.#view(entry);
+      const { stale, ageMs } = this.#judge(entry);
       // A timer may fire early by what its loop was late.
       if (!stale && ageMs !== undefined) this.#watchStaleness(entry);
       this.#showAll();
@@ -438,14 +456,13 @@ class BackgroundMonitor implements Monitor {
       : aggregate(members);
   }
 
+  #judge({ runner, staleAfterMs }: Entry): Judgement {
+    return judge(runner.state, this.#clock.monotonic(), staleAfterMs, this.#isPaused(runner.probe.name));
+  }
+
   #view(entry: Entry): ProbeView {
     const { state, probe } = entry.runner;
-    const { status, stale, ageMs } = judge(
-      state,
-      this.#clock.monotonic(),
-      entry.staleAfterMs,
-      this.#isPaused(probe.name),
-    );
+    const { status, stale, ageMs } = this.#judge(entry);
     const why = this.#explain(entry, status, stale, ageMs);
     return {
       name: probe.name,
@@ -505,24 +522,22 @@ class BackgroundMonitor implements Monitor {
 
   #groupView(name: string): GroupView {
     const probes = this.#members(name);
-    const now = this.#clock.monotonic();
     const status = this.#whole(
       probes.flatMap((member) => {
         const entry = this.#entries.get(member);
         if (entry === undefined) return [];
-        const judged = judge(entry.runner.state, now, entry.staleAfterMs, this.#isPaused(member));
-        return [{ status: judged.status, critical: entry.critical }];
+        return [{ status: this.#judge(entry).status, critical: entry.critical }];
       }),
     );
     if (name === 'startup' && this.#startupReached && !this.#closed)
       return { name, status: 'pass', healthy: true, probes };
-    if (name === 'liveness')
-      return { name, status, healthy: status !== 'fail' || this.#inGrace(now), probes };
+    if (name === 'liveness') return { name, status, healthy: status !== 'fail' || this.#inGrace(), probes };
     return { name, status, healthy: isHealthy(status), probes };
   }
 
-  #inGrace(now: number): boolean {
-    return !this.#startupReached && (this.#startedAt === undefined || now - this.#startedAt < this.#graceMs);
+  #inGrace(): boolean {
+    if (this.#startupReached) return false;
+    return this.#startedAt === undefined || this.#clock.monotonic() - this.#startedAt < this.#graceMs;
   }
 
   #activePause(): Pause | undefined {
@@ -540,15 +555,16 @@ class BackgroundMonitor implements Monitor {
 
   #showAll(): void {
     for (const entry of this.#entries.values()) {
-      const view = this.#view(entry);
-      if (view.status === entry.shown) continue;
       const from = entry.shown;
-      entry.shown = view.status;
+      const { status } = this.#judge(entry);
+      if (status === from) continue;
+      entry.shown = status;
+      const view = this.#view(entry);
       this.#emit('change', {
         kind: 'probe',
         name: view.name,
         from,
-        to: view.status,
+        to: status,
         at: new Date(this.#clock.now()),
         probe: view,
       });

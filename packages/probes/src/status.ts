@@ -133,6 +133,7 @@ export function judge(
 
 /** A member of a group, as far as the whole depends on it. */
 export interface Member {
+  /** What is known of it. */
   readonly status: Status;
   /** A member that is not critical makes the whole warn, never fail. */
   readonly critical: boolean;

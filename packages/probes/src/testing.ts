@@ -31,10 +31,9 @@ export function createFakeClock({ now = Date.UTC(2026, 0, 1) }: FakeClockOptions
     wall += ms;
     elapsed += ms;
   };
-  const earliest = () => {
-    let first: { id: symbol; due: number; callback: () => void } | undefined;
-    for (const [id, timer] of timers)
-      if (first === undefined || timer.due < first.due) first = { id, ...timer };
+  const earliest = (): number => {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { due } of timers.values()) first = Math.min(first, due);
     return first;
   };
   return {
@@ -48,10 +47,13 @@ export function createFakeClock({ now = Date.UTC(2026, 0, 1) }: FakeClockOptions
     async advance(ms) {
       const end = elapsed + ms;
       await nextLoop();
-      for (let timer = earliest(); timer !== undefined && timer.due <= end; timer = earliest()) {
-        timers.delete(timer.id);
-        pass(Math.max(0, timer.due - elapsed));
-        timer.callback();
+      for (let due = earliest(); due <= end; due = earliest()) {
+        pass(Math.max(0, due - elapsed));
+        for (const [id, timer] of timers) {
+          if (timer.due !== due) continue;
+          timers.delete(id);
+          timer.callback();
+        }
         await nextLoop();
       }
       pass(end - elapsed);

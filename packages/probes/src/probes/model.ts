@@ -4,8 +4,11 @@ import { type HttpTarget, type HttpTargetOptions, httpTarget } from './http.ts';
 
 /** A model as a server reports it. */
 export interface ReportedModel {
+  /** The name of the model. */
   readonly name: string;
+  /** Whether it can be asked now. */
   readonly loaded: boolean;
+  /** Where the server tells one. */
   readonly version?: string;
 }
 

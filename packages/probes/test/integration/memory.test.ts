@@ -13,7 +13,7 @@ const mixed = () => {
   if (turn % 3 === 0) throw new Error('run ' + turn + ' failed');
   return turn % 3 === 1 ? { value: turn, details: { turn } } : { status: 'warn', output: 'run ' + turn };
 };
-const probes = Array.from({ length: 50 }, (_, index) => scriptedProbe('p' + index, mixed));
+const probes = Array.from({ length: 10 }, (_, index) => scriptedProbe('p' + index, mixed));
 const monitor = createMonitor({ probes, interval: 1000, timeout: 500, spread: 0, failureThreshold: 1, clock });
 let runs = 0;
 monitor.on('run', () => { runs += 1; });
