@@ -25,6 +25,8 @@ export interface FreqtradeBotOptions {
 const PACE = { readEveryMs: 4_500, closeAgainAfterMs: 15_000 };
 /** Outside a drain the count is asked for at most this often, so that a drain finds its calls unspent. */
 const COUNT_FRESH_MS = 30_000;
+/** In a drain a count that says something is open holds for so long; one that says zero is never used again. */
+const OPEN_FRESH_MS = 20_000;
 
 const healthBody = z.object({
   last_process_ts: z.number().nullish(),
@@ -122,12 +124,16 @@ export function createFreqtradeBot(options: FreqtradeBotOptions): Bot {
       const pending = trades.flatMap(openOrders);
       return { open: trades.length, pending: pending.length, detail: { open: trades, pending } };
     }
-    const fresh = counted !== null && now() >= drainingUntil && now() - counted.at < COUNT_FRESH_MS;
-    if (!fresh || counted === null) {
+    if (counted === null || now() - counted.at >= freshFor(counted.current)) {
       const { current } = await get('/count', countBody, signal);
       counted = { at: now(), current };
     }
     return { open: counted.current, pending: 0, detail: { open: null, pending: null } };
+  }
+
+  function freshFor(current: number): number {
+    if (now() >= drainingUntil) return COUNT_FRESH_MS;
+    return current === 0 ? 0 : OPEN_FRESH_MS;
   }
 
   async function close(request: CloseRequest, signal: AbortSignal): Promise<CloseAnswer> {
