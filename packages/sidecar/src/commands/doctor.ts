@@ -1,34 +1,77 @@
 import { text } from 'node:stream/consumers';
-import { diagnose } from '../doctor/diagnose.ts';
+import { parseArgs } from 'node:util';
+import { diagnose, RULES } from '../doctor/diagnose.ts';
 import { ComposeModelError, readComposeModel } from '../doctor/model.ts';
-import { report } from '../doctor/report.ts';
+import { report, reportJson } from '../doctor/report.ts';
+import { type Named, NoSuchServiceError } from '../doctor/roles.ts';
 import type { Host } from '../host.ts';
 
-const USAGE = `Names what is wrong in a Compose stack for guarding a bot.
+const USAGE = `Names what is wrong in a Compose stack for guarding a bot, and which commands would leave positions open.
 
-  docker compose config --format json | botwarden doctor [--json]
+  docker compose config --format json | botwarden doctor [--json] [--bot SERVICE] [--sidecar SERVICE]
 
-Exit codes: 0 no error was found, 1 some were, 2 the input could not be read.
+  --json             for a program, in place of a person
+  --bot SERVICE      the bot, where BOT_URL of the sidecar does not lead to it
+  --sidecar SERVICE  the sidecar, where it is not the one with a BOT_URL
+
+Exit codes: 0 no error was found, 1 some were, 2 the input could not be read, or the usage was wrong.
 `;
 
 /** `botwarden doctor`: reads a Compose model from standard input, and names what is wrong in it. */
 export async function doctor(args: readonly string[], host: Host): Promise<number> {
-  if (args.includes('--help') || args.includes('-h')) {
-    host.stdout.write(USAGE);
+  const refuse = (message: string): number => {
+    host.stderr.write(`botwarden doctor: ${message}.\n`);
+    return 2;
+  };
+  let options: ReturnType<typeof readOptions>;
+  try {
+    options = readOptions(args);
+  } catch (error) {
+    return refuse(`${(error as Error).message.replace(/\.$/, '')}. See botwarden doctor --help`);
+  }
+  if (options.help) {
+    host.stdout.write(`${USAGE}\n${rules()}\n`);
     return 0;
   }
-  const json = args.includes('--json');
-  if (args.some((arg) => arg !== '--json') || host.stdin.isTTY === true) {
+  if (host.stdin.isTTY === true) {
     host.stderr.write(USAGE);
     return 2;
   }
+  // Signals are held for a drain from the start of the program; here there is nothing to drain.
+  host.onSignal('SIGINT', () => host.exit(130));
+  host.onSignal('SIGTERM', () => host.exit(143));
   try {
-    const findings = diagnose(readComposeModel(await text(host.stdin)));
-    host.stdout.write(`${json ? JSON.stringify({ findings }, null, 2) : report(findings)}\n`);
+    const findings = diagnose(readComposeModel(await text(host.stdin)), options.named);
+    host.stdout.write(`${options.json ? reportJson(findings) : report(findings)}\n`);
     return findings.some(({ severity }) => severity === 'error') ? 1 : 0;
   } catch (error) {
-    if (!(error instanceof ComposeModelError)) throw error;
-    host.stderr.write(`botwarden doctor: ${error.message}.\n`);
-    return 2;
+    if (error instanceof ComposeModelError || error instanceof NoSuchServiceError)
+      return refuse(error.message);
+    throw error;
   }
+}
+
+function readOptions(args: readonly string[]): { json: boolean; help: boolean; named: Named } {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+      bot: { type: 'string' },
+      sidecar: { type: 'string' },
+    },
+  });
+  const { json, help, bot, sidecar } = values;
+  return {
+    json,
+    help,
+    named: { ...(bot === undefined ? {} : { bot }), ...(sidecar === undefined ? {} : { sidecar }) },
+  };
+}
+
+function rules(): string {
+  const width = Math.max(...RULES.map(({ code }) => code.length));
+  return ['What it looks for:', ...RULES.map(({ code, about }) => `  ${code.padEnd(width)}  ${about}`)].join(
+    '\n',
+  );
 }

@@ -4,22 +4,37 @@ import { z } from 'zod';
 // defaults and overrides, and brought short forms to long ones.
 
 const text = z.string();
+const scalar = z.union([text, z.number(), z.boolean()]);
 const words = z.union([text.transform((one) => [one]), z.array(text)]).nullish();
 
 const service = z.looseObject({
   image: text.nullish(),
-  build: z.looseObject({ args: z.record(text, z.unknown()).nullish() }).nullish(),
+  build: z.looseObject({ args: z.record(text, scalar.nullable()).nullish() }).nullish(),
   entrypoint: words,
   command: words,
-  environment: z.record(text, z.union([text, z.number(), z.boolean()]).nullable()).nullish(),
+  environment: z.record(text, scalar.nullable()).nullish(),
+  labels: z.record(text, scalar.nullable()).nullish(),
   depends_on: z
     .record(text, z.looseObject({ condition: text.nullish(), restart: z.boolean().nullish() }))
     .nullish(),
-  healthcheck: z.looseObject({ test: words, disable: z.boolean().nullish() }).nullish(),
+  healthcheck: z
+    .looseObject({ test: words, disable: z.boolean().nullish(), start_period: text.nullish() })
+    .nullish(),
   restart: text.nullish(),
-  deploy: z.looseObject({ restart_policy: z.looseObject({ condition: text.nullish() }).nullish() }).nullish(),
+  scale: z.number().nullish(),
+  deploy: z
+    .looseObject({
+      replicas: z.number().nullish(),
+      restart_policy: z
+        .looseObject({ condition: text.nullish(), max_attempts: z.number().nullish() })
+        .nullish(),
+      resources: z.looseObject({ limits: z.looseObject({ memory: scalar.nullish() }).nullish() }).nullish(),
+    })
+    .nullish(),
+  mem_limit: scalar.nullish(),
   stop_grace_period: text.nullish(),
   stop_signal: text.nullish(),
+  pre_stop: z.array(z.unknown()).nullish(),
   init: z.boolean().nullish(),
   pid: text.nullish(),
   ipc: text.nullish(),
@@ -31,23 +46,44 @@ const service = z.looseObject({
     .array(
       z.looseObject({
         host_ip: text.nullish(),
-        published: z.coerce.string().nullish(),
-        target: z.coerce.string().nullish(),
+        published: scalar.nullish(),
+        target: scalar.nullish(),
       }),
     )
     .nullish(),
-  volumes: z.array(z.looseObject({ type: text, source: text.nullish(), target: text.nullish() })).nullish(),
+  use_api_socket: z.boolean().nullish(),
+  volumes: z
+    .array(
+      z.looseObject({
+        type: text,
+        source: text.nullish(),
+        target: text.nullish(),
+        read_only: z.boolean().nullish(),
+      }),
+    )
+    .nullish(),
+  logging: z
+    .looseObject({ driver: text.nullish(), options: z.record(text, scalar.nullable()).nullish() })
+    .nullish(),
   secrets: z.array(z.looseObject({ source: text, target: text.nullish() })).nullish(),
 });
 
-const compose = z.looseObject({ services: z.record(text, service) });
+const compose = z.looseObject({
+  name: text.nullish(),
+  services: z.record(text, service),
+  secrets: z.record(text, z.looseObject({ file: text.nullish() })).nullish(),
+});
 
 /** A service of the stack, under its name. */
 export type Service = z.output<typeof service> & { readonly name: string };
 
 /** A stack that Compose can run. */
 export interface ComposeModel {
+  /** The project's; undefined where the input does not say. */
+  readonly name: string | undefined;
   readonly services: readonly Service[];
+  /** The files that its secrets come from. */
+  readonly secretFiles: readonly string[];
 }
 
 /** The input is not what `docker compose config --format json` prints. */
@@ -63,20 +99,30 @@ export class ComposeModelError extends Error {
  */
 export function readComposeModel(json: string): ComposeModel {
   const expected = 'expected what `docker compose config --format json` prints';
-  if (json.trim() === '') throw new ComposeModelError(`${expected}, got nothing`);
+  if (json.trim() === '') {
+    throw new ComposeModelError(
+      `${expected}, got nothing; the error of docker compose stands above, if it had one`,
+    );
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(json);
-  } catch (cause) {
-    // The parser's own message quotes the input, which may hold a secret.
-    throw new ComposeModelError(`${expected}, got text that is not JSON`, { cause });
+  } catch {
+    // Without the parser's own error as a cause: it quotes the input, which may hold a secret.
+    throw new ComposeModelError(`${expected}, got text that is not JSON`);
   }
   const read = compose.safeParse(parsed);
   if (!read.success) {
     const [issue] = read.error.issues;
     throw new ComposeModelError(`${expected}; ${issue?.path.join('.') || 'the top'} is not as it should be`);
   }
-  return { services: Object.entries(read.data.services).map(([name, one]) => ({ ...one, name })) };
+  const { name, services, secrets } = read.data;
+  if (Object.keys(services).length === 0) throw new ComposeModelError(`${expected}; it has no service`);
+  return {
+    name: name ?? undefined,
+    services: Object.entries(services).map(([key, one]) => ({ ...one, name: key })),
+    secretFiles: Object.values(secrets ?? {}).flatMap(({ file }) => (file ? [file] : [])),
+  };
 }
 
 /** A variable of a service as text; undefined where it is not set, or set to nothing. */
@@ -84,6 +130,12 @@ export function variable({ environment }: Service, name: string): string | undef
   const value = environment?.[name];
   return value === undefined || value === null || value === '' ? undefined : String(value);
 }
+
+/** What a container of the service runs, as far as the stack says; an entrypoint of its image is not in it. */
+export const commandLine = ({ entrypoint, command }: Service): readonly string[] => [
+  ...(entrypoint ?? []),
+  ...(command ?? []),
+];
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,

@@ -1,8 +1,7 @@
+import { NEVER_SAFE } from './commands.ts';
 import type { Finding } from './finding.ts';
 
-/** The two commands that no stack can make safe. */
-const NEVER_SAFE =
-  'No stack is safe from `docker kill` and `docker compose down -t 0`: they leave no time to close anything.';
+const never = `No stack is safe from ${NEVER_SAFE.map((command) => `\`${command}\``).join(', ')}: they leave no time to close anything.`;
 
 /** The findings for a person. */
 export function report(findings: readonly Finding[]): string {
@@ -10,7 +9,9 @@ export function report(findings: readonly Finding[]): string {
     [
       `${severity.padEnd(7)}  ${service === null ? '' : `${service}: `}${code}`,
       `         ${happens}`,
-      ...(leavesOpen === undefined ? [] : [`         Can leave positions open: ${leavesOpen.join(' · ')}`]),
+      ...(leavesOpen === undefined
+        ? []
+        : ['         Can leave positions open:', ...leavesOpen.map((command) => `           ${command}`)]),
       `         → ${mend}`,
     ].join('\n'),
   );
@@ -20,5 +21,19 @@ export function report(findings: readonly Finding[]): string {
     findings.length === 0
       ? 'Nothing is wrong.'
       : `${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}.`;
-  return [...blocks, `${sum} ${NEVER_SAFE}`].join('\n\n');
+  return [...blocks, `${sum} ${never}`].join('\n\n');
+}
+
+/** The findings for a program: `{"findings":[…],"errors":n,"warnings":n}`, with every key always there. */
+export function reportJson(findings: readonly Finding[]): string {
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  return JSON.stringify(
+    {
+      errors,
+      warnings: findings.length - errors,
+      findings: findings.map(({ leavesOpen, ...finding }) => ({ ...finding, leaves_open: leavesOpen ?? [] })),
+    },
+    null,
+    2,
+  );
 }
