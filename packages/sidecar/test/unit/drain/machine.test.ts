@@ -213,6 +213,12 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
     null,
   ],
   [
+    'reads of a halted bot from before a further call do not count',
+    [STARTED, failed(), zero(5, { trading: 'halted' }), STARTED, answered(10), zero(20)],
+    {},
+    null,
+  ],
+  [
     'a bot that was never asked and never halted is not flat',
     [STARTED, failed(), zero(20), zero(270)],
     {},
