@@ -124,10 +124,10 @@ const CONTENDERS: Record<string, Start> = {
 /** Names, in the order of the table; the first is what the others are compared to. */
 export const CONTENDER_NAMES = Object.keys(CONTENDERS);
 
-if (process.send !== undefined) {
+if (import.meta.main) {
   const start = CONTENDERS[process.argv[2] ?? ''];
   if (start === undefined) throw new Error(`no contender is called ${process.argv[2]}`);
   process.on('message', () => process.send?.({ rss: process.memoryUsage().rss }));
   process.on('disconnect', () => process.exit());
-  process.send({ listening: await start() });
+  process.send?.({ listening: await start() });
 }
