@@ -82,9 +82,8 @@ export function createLive(
     changed.clear();
     for (const [bot, channel] of channels) if (bot === '' || ids.has(bot)) channel.refresh(ids);
   };
-  // Verdicts and strips change with time alone, too.
   const clock = setInterval(() => {
-    for (const channel of channels.values()) channel.refresh();
+    for (const channel of channels.values()) channel.tick();
   }, CLOCK_MS);
   clock.unref();
 

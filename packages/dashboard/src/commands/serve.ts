@@ -37,6 +37,8 @@ export async function serve(host: Host): Promise<number> {
     timeout: config.probes.timeoutMs,
     failureThreshold: config.probes.failureThreshold,
     spread: config.probes.intervalMs,
+    // The past is kept here by what the sidecars say, and not by how they answered.
+    history: { results: 5, failures: 5 },
     secrets,
     probes: ownProbes(config),
     // A bot that fails, or a database that is down, must make nobody restart the dashboard.

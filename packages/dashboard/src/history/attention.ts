@@ -11,9 +11,10 @@ export interface SeenDrain extends Drain {
 /** Every drain of a bot that is known, newest first: what its sidecar tells, then what only the history remembers. */
 export function allDrains(view: BotView, history: History): readonly SeenDrain[] {
   const told = view.drains ?? [];
+  const ids = new Set(told.map(({ receipt }) => receipt.id));
   const remembered = history
     .drains(view.name)
-    .filter(({ receipt }) => !told.some((drain) => drain.receipt.id === receipt.id))
+    .filter(({ receipt }) => !ids.has(receipt.id))
     .map(({ receipt }) => receipt)
     // Before the sidecar has told, one that only began may still be running.
     .filter(({ state }) => view.drains !== null || state !== 'started');

@@ -15,8 +15,10 @@ export interface Channel {
   readonly open: (request: IncomingMessage, response: ServerResponse, since: string | undefined) => boolean;
   /** Tells all pages of something in words, for those who listen instead of look. */
   readonly tell: (text: string) => void;
-  /** Draws what may have changed, and sends what did. Does nothing while nobody looks. */
-  readonly refresh: (ids?: ReadonlySet<string>) => void;
+  /** Draws those parts that may have changed, and sends what did. Does nothing while nobody looks. */
+  readonly refresh: (bots: ReadonlySet<string>) => void;
+  /** Tells all pages the time, and so that they are in touch. */
+  readonly tick: () => void;
 }
 
 /** How many may listen, over all channels. */
@@ -32,10 +34,10 @@ interface Sent extends Piece {
   readonly version: number;
 }
 
-/** Makes a channel. `draw` gives its pieces as they are now, all of them or those of `ids`. */
+/** Makes a channel. `draw` gives its pieces as they are now, all of them or those of some bots. */
 export function createChannel(
   limit: StreamLimit,
-  draw: (ids?: ReadonlySet<string>) => readonly Piece[],
+  draw: (bots?: ReadonlySet<string>) => readonly Piece[],
   now: () => number = Date.now,
 ): Channel {
   // A page that was drawn by another process has other versions.
@@ -48,9 +50,9 @@ export function createChannel(
   const piece = ({ id, html, version: at }: Sent): string =>
     `event: piece\nid: ${series}-${at}\ndata: ${JSON.stringify({ id, html })}\n\n`;
 
-  const redraw = (ids?: ReadonlySet<string>): string => {
+  const redraw = (bots?: ReadonlySet<string>): string => {
     let events = '';
-    for (const { id, html } of draw(ids)) {
+    for (const { id, html } of draw(bots)) {
       if (sent.get(id)?.html === html) continue;
       version += 1;
       const fresh: Sent = { id, html, version };
@@ -95,9 +97,9 @@ export function createChannel(
       return true;
     },
     tell: (text) => send(`event: news\ndata: ${JSON.stringify({ text })}\n\n`),
-    refresh(ids) {
-      if (readers.size === 0) return;
-      send(redraw(ids) + (ids === undefined ? clock() : ''));
+    refresh(bots) {
+      if (readers.size > 0) send(redraw(bots));
     },
+    tick: () => send(clock()),
   };
 }

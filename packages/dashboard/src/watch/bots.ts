@@ -60,6 +60,8 @@ interface Heard {
   heardAt: number | null;
   drain: DrainView | null;
   receipts: readonly Receipt[] | null;
+  /** Made of the above; made anew when one of them is. */
+  drains: readonly Drain[] | null;
 }
 
 /** While a drain runs its steps are read this often, in milliseconds. */
@@ -90,7 +92,7 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
   };
 
   for (const { name, url } of sidecars) {
-    const known: Heard = { report: null, heardAt: null, drain: null, receipts: null };
+    const known: Heard = { report: null, heardAt: null, drain: null, receipts: null, drains: null };
     heard.set(name, known);
     const base = url.replace(/\/$/, '');
     ask(name, `${base}/healthz`, (body) => {
@@ -132,6 +134,7 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
     const [name = '', asked = 'health'] = probe.split('/');
     const known = heard.get(name);
     if (known === undefined) return;
+    known.drains = drainsIn(known);
     follow(name, known);
     for (const listener of listeners) listener(name, asked as Asked);
   });
@@ -142,7 +145,7 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
       const known = heard.get(name);
       const probe = monitor.probe(name);
       if (known === undefined || probe === undefined) return undefined;
-      const { report, heardAt, drain, receipts } = known;
+      const { report, heardAt, drain, drains } = known;
       const inTouch = isInTouch(name);
       const problem = inTouch ? null : (probe.output ?? null);
       return {
@@ -156,15 +159,7 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
         heardAt,
         report,
         drain,
-        drains:
-          receipts === null
-            ? null
-            : drainsOf({
-                receipts,
-                current: drain,
-                active: report?.drain.active ?? false,
-                unfinished: report?.drain.unfinished ?? false,
-              }),
+        drains,
         canDrain: sidecars.some((sidecar) => sidecar.name === name && sidecar.drainToken !== undefined),
       };
     },
@@ -175,4 +170,10 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
       for (const timer of following.values()) clearInterval(timer);
     },
   };
+}
+
+function drainsIn({ report, drain, receipts }: Heard): readonly Drain[] | null {
+  if (receipts === null) return null;
+  const { active, unfinished } = report?.drain ?? { active: false, unfinished: false };
+  return drainsOf({ receipts, current: drain, active, unfinished });
 }
