@@ -1117,6 +1117,15 @@ describe('who is who', () => {
     expect(after(change, { bot: 'bot', sidecar: 'sidecar' }).map(({ code }) => code)).toEqual(['NO_INIT']);
   });
 
+  it('takes no bot for a sidecar because its gate is told its own address', () => {
+    for (const url of ['http://bot:8000', 'http://127.0.0.1:8000']) {
+      const findings = after((s) => {
+        env(s.bot).BOT_URL = url;
+      });
+      expect(findings).toEqual([]);
+    }
+  });
+
   it('judges a bot that has no sidecar all the same', () => {
     const findings = after((s) => {
       delete (s as Record<string, Json>).sidecar;
