@@ -97,13 +97,18 @@ async function verify(since, versions = '') {
 
   const { body: health } = await get('/healthz');
   if (health === null) throw new Error('GET /healthz did not answer with JSON');
-  const checks = Object.entries(health.checks ?? {});
-  // What was seen before the bot was started is about the bot before.
-  const old = checks.filter(([, [check]]) => check.critical && !(Date.parse(check.time) > started));
-  for (const [name] of old) no(`${name} has not been checked since the bot was started`);
+  const checks = Object.entries(health.checks ?? {}).map(([name, [check]]) => ({ name, ...check }));
+  // What was seen before the bot was started is about the bot before. The close path is asked about too, although a
+  // bot is ready without it: the next stop needs it.
+  const needed = checks.filter(({ critical, componentId }) => critical || componentId === 'close-path');
+  const old = needed.filter(({ time }) => !(Date.parse(time) > started));
+  for (const { name } of old) no(`${name} has not been checked yet since the bot was started`);
+  const failing = needed.filter((check) => check.status === 'fail' && !old.includes(check));
+  for (const { name, output } of failing) no(`${name} fails: ${output ?? 'no reason given'}`);
   if (health.status === 'fail') no(`the sidecar says fail: ${health.output}`);
-  else if (old.length === 0) say(`ok health: ${health.status}, ${checks.map(([name, [check]]) => `${name} ${check.state}`).join(', ')}`);
-  for (const text of health.status === 'warn' ? (health.notes ?? []) : []) say(`note ${text}`);
+  else if (old.length + failing.length === 0) say(`ok health: ${checks.map(({ name, state }) => `${name} ${state}`).join(', ')}`);
+  for (const { name, output } of checks.filter(({ status }) => status === 'warn')) say(`note ${name}: ${output}`);
+  for (const text of health.notes ?? []) say(`note ${text}`);
 
   const { trading, last_tick_at: tick, instance } = health.bot ?? {};
   if (trading === 'halted') no('the bot is halted and trades nothing until it is restarted');
