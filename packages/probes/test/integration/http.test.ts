@@ -274,8 +274,10 @@ describe('what works passes', () => {
     });
     const probe = api(url.replace('//', '//u:p%40ss@'), { maxRedirects: 2 });
     expect(await checkOnce(probe)).toMatchObject({ status: 'pass' });
+    const token = { headers: { Authorization: 'Bearer t' }, maxRedirects: 2 };
+    expect(await checkOnce(api(url, token))).toMatchObject({ status: 'pass' });
     const basic = `Basic ${Buffer.from('u:p@ss').toString('base64')}`;
-    expect(seen).toEqual([basic, basic, undefined]);
+    expect(seen).toEqual([basic, basic, undefined, 'Bearer t', 'Bearer t', undefined]);
   });
 
   test('models by name, by the Open Inference Protocol, and an empty list where none is expected', async () => {
