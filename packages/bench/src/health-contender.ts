@@ -110,15 +110,6 @@ const CONTENDERS: Record<string, Start> = {
     const server = (await app.listen(0, '127.0.0.1')) as Server;
     return { port: (server.address() as AddressInfo).port, path: '/health' };
   },
-  '@cloudnative/health-connect': async () => {
-    const { HealthChecker, ReadinessCheck, ReadinessEndpoint } = await import('@cloudnative/health-connect');
-    const health = new HealthChecker();
-    for (const [name, check] of Object.entries(requestTimeChecks())) {
-      health.registerReadinessCheck(new ReadinessCheck(name, check));
-    }
-    const endpoint = ReadinessEndpoint(health) as unknown as RequestListener;
-    return serve(endpoint, '/');
-  },
 };
 
 /** Names, in the order of the table; the first is what the others are compared to. */
