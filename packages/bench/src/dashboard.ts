@@ -51,22 +51,17 @@ export async function benchDashboard(minutes = Number(process.env.BENCH_MINUTES 
 }
 
 function report(minutes: number, samples: readonly Sample[], bytesPerSecond: number): void {
-  const tenth = Math.max(1, Math.floor(samples.length / 10));
-  const mean = (of: readonly Sample[], pick: (sample: Sample) => number): number =>
-    of.reduce((sum, sample) => sum + pick(sample), 0) / of.length;
-  const first = samples.slice(0, tenth);
-  const last = samples.slice(-tenth);
+  const quarters = (pick: (sample: Sample) => number): string =>
+    [0, 1, 2, 3]
+      .map((n) => samples.slice((n * samples.length) / 4, ((n + 1) * samples.length) / 4))
+      .map((part) => part.reduce((sum, sample) => sum + pick(sample), 0) / part.length)
+      .map((mean) => mean.toFixed(0))
+      .join(', ');
   const p99 = samples.map(({ p99Ms }) => p99Ms).sort((one, other) => one - other);
   const cpu = (samples.at(-1)?.cpuSeconds ?? 0) - (samples[0]?.cpuSeconds ?? 0);
   const rows: ReadonlyArray<readonly [string, string]> = [
-    [
-      'memory (RSS), first and last tenth',
-      `${mean(first, (s) => s.rssMb).toFixed(0)} MB, ${mean(last, (s) => s.rssMb).toFixed(0)} MB`,
-    ],
-    [
-      'heap in use, first and last tenth',
-      `${mean(first, (s) => s.heapMb).toFixed(0)} MB, ${mean(last, (s) => s.heapMb).toFixed(0)} MB`,
-    ],
+    ['memory (RSS), by quarters of the time', `${quarters(({ rssMb }) => rssMb)} MB`],
+    ['heap in use, by quarters of the time', `${quarters(({ heapMb }) => heapMb)} MB`],
     ['event-loop delay p99, median of 5 s spans', `${(p99[Math.floor(p99.length / 2)] ?? 0).toFixed(1)} ms`],
     ['event-loop delay p99, worst 5 s span', `${(p99.at(-1) ?? 0).toFixed(1)} ms`],
     ['processor', `${((100 * cpu) / ((samples.length - 1) * (SAMPLE_MS / 1000))).toFixed(0)} % of one`],

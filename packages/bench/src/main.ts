@@ -7,6 +7,7 @@ const BENCHMARKS: Record<string, () => Promise<void>> = {
     process.stdout.write(`${lines.join('\n')}\n`);
   },
   health: async () => (await import('./health-endpoint.ts')).benchHealthEndpoint(),
+  dashboard: async () => (await import('./dashboard.ts')).benchDashboard(),
 };
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);

@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { createMonitor, type MonitoredProbe, probe } from '@botwarden/probes';
+import { createMonitor, eventLoopProbe, type MonitoredProbe } from '@botwarden/probes';
 import { postgresProbe } from '@botwarden/probes/postgres';
 import { terminusWithHealth } from '@botwarden/probes/terminus';
 import { type Config, loadConfig } from '../config/config.ts';
@@ -105,37 +104,14 @@ export async function serve(host: Host): Promise<number> {
 
 /** What the dashboard must have itself: an event loop that turns, and the database if there is one. */
 function ownProbes({ databaseUrl }: Config): MonitoredProbe[] {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  delay.enable();
-  const loop = probe(
-    'event-loop',
-    () => {
-      const p99 = delay.percentile(99) / 1e6;
-      delay.reset();
-      return {
-        value: Math.round(p99),
-        unit: 'ms',
-        status: p99 < 250 ? 'pass' : 'warn',
-        output: 'the event loop is late',
-      };
-    },
-    { measurement: 'delay', componentType: 'system', close: () => void delay.disable() },
-  );
-  return [
-    { probe: loop },
-    ...(databaseUrl === undefined
-      ? []
-      : [
-          {
-            probe: postgresProbe({
-              name: 'history-database',
-              connectionString: databaseUrl,
-              applicationName: 'botwarden-dashboard-probe',
-            }),
-            critical: false,
-          },
-        ]),
-  ];
+  const loop = { probe: eventLoopProbe({ name: 'event-loop' }) };
+  if (databaseUrl === undefined) return [loop];
+  const database = postgresProbe({
+    name: 'history-database',
+    connectionString: databaseUrl,
+    applicationName: 'botwarden-dashboard-probe',
+  });
+  return [loop, { probe: database, critical: false }];
 }
 
 function sayWhere(server: Server, { host, port, access, sidecars }: Config, log: Log): void {
