@@ -16,28 +16,33 @@ const { env } = process;
 const sidecar = `http://127.0.0.1:${env.PORT || 9400}`;
 
 const say = (line) => process.stdout.write(`${line}\n`);
-const secret = (name) => env[name] || (env[`${name}_FILE`] ? readFileSync(env[`${name}_FILE`], 'utf8').trim() : '');
+const secret = (name) =>
+  env[name] || (env[`${name}_FILE`] ? readFileSync(env[`${name}_FILE`], 'utf8').trim() : '');
 
 /** One call. Without `ms` it may take as long as it takes. */
 function call(url, { method = 'GET', token = '', ms } = {}) {
   return new Promise((resolve, reject) => {
     const headers = token === '' ? {} : { authorization: `Bearer ${token}` };
     const signal = ms === undefined ? undefined : AbortSignal.timeout(ms);
-    const asked = request(url, { method, headers, agent: false, ...(signal ? { signal } : {}) }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk) => {
-        text += chunk;
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        try {
-          resolve({ status: response.statusCode, body: JSON.parse(text) });
-        } catch {
-          resolve({ status: response.statusCode, body: null });
-        }
-      });
-    });
+    const asked = request(
+      url,
+      { method, headers, agent: false, ...(signal ? { signal } : {}) },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          try {
+            resolve({ status: response.statusCode, body: JSON.parse(text) });
+          } catch {
+            resolve({ status: response.statusCode, body: null });
+          }
+        });
+      },
+    );
     asked.on('error', reject);
     asked.end();
   });
@@ -83,7 +88,8 @@ async function models() {
   if (env.BOT_ADAPTER === 'freqtrade' || env.BOT_MODELS_PATH === '') return { skipped: true };
   const url = new URL(env.BOT_MODELS_PATH || '/models', env.BOT_URL);
   const { status, body } = await call(url, { token: secret('BOT_TOKEN'), ms: 5_000 });
-  if (status !== 200 || !Array.isArray(body?.models)) throw new Error(`GET ${url.pathname} answered ${status}`);
+  if (status !== 200 || !Array.isArray(body?.models))
+    throw new Error(`GET ${url.pathname} answered ${status}`);
   return { list: body.models };
 }
 
@@ -106,14 +112,18 @@ async function verify(since, versions = '') {
   const failing = needed.filter((check) => check.status === 'fail' && !old.includes(check));
   for (const { name, output } of failing) no(`${name} fails: ${output ?? 'no reason given'}`);
   if (health.status === 'fail') no(`the sidecar says fail: ${health.output}`);
-  else if (old.length + failing.length === 0) say(`ok health: ${checks.map(({ name, state }) => `${name} ${state}`).join(', ')}`);
-  for (const { name, output } of checks.filter(({ status }) => status === 'warn')) say(`note ${name}: ${output}`);
+  else if (old.length + failing.length === 0)
+    say(`ok health: ${checks.map(({ name, state }) => `${name} ${state}`).join(', ')}`);
+  for (const { name, output } of checks.filter(({ status }) => status === 'warn'))
+    say(`note ${name}: ${output}`);
   for (const text of health.notes ?? []) say(`note ${text}`);
 
   const { trading, last_tick_at: tick, instance } = health.bot ?? {};
   if (trading === 'halted') no('the bot is halted and trades nothing until it is restarted');
-  if (tick === null || tick === undefined) say('note the bot does not report when its trading loop last ticked');
-  else if (Date.parse(tick) > started) say(`ok first tick seen after the start of the bot: ${tick}, boot ${instance ?? 'unnamed'}`);
+  if (tick === null || tick === undefined)
+    say('note the bot does not report when its trading loop last ticked');
+  else if (Date.parse(tick) > started)
+    say(`ok first tick seen after the start of the bot: ${tick}, boot ${instance ?? 'unnamed'}`);
   else no(`no tick since the bot was started at ${since}; the last was at ${tick}`);
 
   const found = await models().catch((error) => ({ problem: error.message }));
@@ -131,7 +141,10 @@ async function verify(since, versions = '') {
     for (const pair of versions.split(',').filter((pair) => pair.includes('='))) {
       const [name, version] = pair.split('=', 2).map((part) => part.trim());
       const model = found.list.find((one) => one.name === name);
-      if (model?.version !== version) no(`model ${name} must be version ${version} (MODEL_VERSIONS) and is ${model?.version ?? 'not there'}`);
+      if (model?.version !== version)
+        no(
+          `model ${name} must be version ${version} (MODEL_VERSIONS) and is ${model?.version ?? 'not there'}`,
+        );
     }
   }
   return right ? 0 : 1;
