@@ -34,7 +34,9 @@ async function monitor(): Promise<Monitor> {
 const CONTENDERS: Record<string, Start> = {
   'node:http': () =>
     serve((_request, response) => {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok"}');
+      response
+        .writeHead(200, { 'content-type': 'application/json', 'content-length': 15 })
+        .end('{"status":"ok"}');
     }, '/'),
   'botwarden, node:http': async () => {
     const { healthHandler } = await import('@botwarden/probes');
