@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { HEALTH_JSON_TYPE } from '@botwarden/probes';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import type { Registry } from 'prom-client';
@@ -96,6 +97,9 @@ export function createApp(options: ServerOptions): Express {
   return app;
 }
 
+/** After a request was read, the end of its connection, if that has come too, is read within so many milliseconds. */
+const CALLER_GONE_MS = 25;
+
 function drainNow({ drainer, drainToken, log }: ServerOptions): RequestHandler {
   return async (request, response) => {
     request.resume();
@@ -109,6 +113,17 @@ function drainNow({ drainer, drainToken, log }: ServerOptions): RequestHandler {
         'POST /drain came without the right token; nothing was done.',
       );
       return fail(response, 401, 'DRAIN_UNAUTHORISED', 'expected Authorization: Bearer with the DRAIN_TOKEN');
+    }
+    // A sidecar that was frozen for a while finds what was asked for meanwhile, by callers who have long given up. The
+    // bot that such a call meant may be gone: its successor must not be drained, and left halted, in its place.
+    await sleep(CALLER_GONE_MS);
+    const { socket } = request;
+    if (socket.readableEnded || socket.destroyed) {
+      log.warn(
+        { event: 'drain.caller_gone' },
+        'POST /drain came from a caller that had already given up; nothing was done.',
+      );
+      return;
     }
     const receipt = drainer.drain('http', { reason: 'POST /drain' });
     if (request.query.wait === 'false') {

@@ -30,6 +30,9 @@ const EXIT_MS = 500;
 /** How long a process that ends well waits for its alerts, in milliseconds. */
 const GOOD_NEWS_MS = 1000;
 
+/** How often the connection of FLAT_CHECK_SQL is looked after, in milliseconds. */
+const KEEP_CONNECTED_MS = 15_000;
+
 /** `botwarden serve`: watches the bot until a signal, then drains and exits with what became of it. */
 export async function serve(args: readonly string[], host: Host): Promise<number> {
   if (args.length > 0) {
@@ -184,6 +187,12 @@ function flatCheck({ databaseUrl, drain }: Config): ((signal: AbortSignal) => Pr
     statementTimeout: RESERVE_MS,
     applicationName: 'botwarden-flat-check',
   });
+  // A database that is being shut down, as with the whole host, lets in no one new: the connection is there before it
+  // is needed.
+  const connect = (): void =>
+    void session.query('SELECT 1', AbortSignal.timeout(RESERVE_MS)).catch(() => undefined);
+  connect();
+  setInterval(connect, KEEP_CONNECTED_MS).unref();
   return async (signal) => oneNumber(await session.query(sql, signal));
 }
 

@@ -148,6 +148,25 @@ describe('POST /drain', () => {
     }
   });
 
+  it('is not carried out for a caller who gave up while the sidecar was frozen', async () => {
+    const world = await guarded({ DRAIN_TOKEN: TOKEN });
+    try {
+      world.sidecar.child.kill('SIGSTOP');
+      const headers = { authorization: `Bearer ${TOKEN}` };
+      const signal = AbortSignal.timeout(500);
+      await expect(
+        fetch(`${world.sidecar.url}/drain`, { method: 'POST', headers, signal }),
+      ).rejects.toThrow();
+      world.sidecar.child.kill('SIGCONT');
+      await until('it is told', () => world.sidecar.output().includes('drain.caller_gone'));
+      expect((await get(`${world.sidecar.url}/drains`)).body).toEqual({ drains: [] });
+      expect((await get(`${world.bot.url}/health`)).body).toMatchObject({ trading: 'running' });
+      expect((await post(world.sidecar, '/drain', TOKEN)).status).toBe(200);
+    } finally {
+      await world.end();
+    }
+  });
+
   it('answers with the receipt when the bot is flat; the sidecar goes on, and warns that the bot is halted', async () => {
     const world = await guarded({ DRAIN_TOKEN: TOKEN });
     try {
