@@ -1,5 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -77,11 +79,7 @@ describe.skipIf('missing' in found)(`the page in a browser, over real processes$
         mkdirSync(PICTURES, { recursive: true });
         await page.screenshot({ path: join(PICTURES, `${state}-${look}.png`), fullPage: true });
       }
-      const violations = await page.evaluate(
-        // As a text: it runs in the page, which has other globals than this process.
-        `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html, nodes[0].failureSummary]))`,
-      );
-      expect(violations, `${state} on ${look}`).toEqual([]);
+      expect(await violationsOf(page), `${state} on ${look}`).toEqual([]);
       const wide = await page.evaluate(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );
@@ -194,6 +192,8 @@ describe.skipIf('missing' in found)(`the page in a browser, over real processes$
     await misbehave(bot, 'slow-close', 4);
     const page = one();
     await page.getByRole('link', { name: 'Drain now…' }).click();
+    await page.evaluate(AXE);
+    expect(await violationsOf(page), 'the page that asks').toEqual([]);
     await page.getByLabel('The drain token of btc').fill('not the token');
     await page.getByRole('button', { name: 'Continue' }).click();
     await page.getByRole('alert').getByText('That is not the token.').waitFor(NOTICED);
@@ -268,7 +268,77 @@ describe.skipIf('missing' in found)(`the page in a browser, over real processes$
 /** The colour of the verdict, as it is shown. */
 const COLOUR = "getComputedStyle(document.querySelector('.bot .verdict')).color";
 
+/** What axe-core, which the page has been given, finds wrong with it. */
+const violationsOf = (page: Page): Promise<unknown> =>
+  // As a text: it runs in the page, which has other globals than this process.
+  page.evaluate(
+    `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html, nodes[0].failureSummary]))`,
+  );
+
 const focused = (page: Page): Promise<unknown> => page.evaluate('document.activeElement.textContent');
+
+describe.skipIf('missing' in found)(`a page about many bots, one of them hostile${why}`, () => {
+  it('shows each as a card, and hostile words as text', async () => {
+    if ('missing' in found) return;
+    const evil = `<script>document.title='owned'</script><img src=x onerror="document.title='owned'">`;
+    const server = createServer((request, response) => {
+      const what = request.url?.split('/').at(-1);
+      const ill = request.url?.startsWith('/3/') === true;
+      const word = ill ? evil : 'api';
+      const check = {
+        componentId: word,
+        status: ill ? 'fail' : 'pass',
+        state: ill ? 'fail' : 'pass',
+        critical: true,
+        output: word,
+      };
+      const health = {
+        status: ill ? 'fail' : 'pass',
+        checks: { [`${word}:responseTime`]: [check] },
+        bot: { instance: word, trading: 'running' },
+        positions: { open_positions: 2, pending_orders: 1 },
+      };
+      const drains = {
+        drains: ill ? [{ drain_id: evil, trigger: evil, state: 'not_flat', reason: evil }] : [],
+      };
+      response.end(
+        JSON.stringify(what === 'healthz' ? health : what === 'drains' ? drains : { state: 'none' }),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const names = Array.from(
+      { length: 12 },
+      (_, n) => `bot-${n}=${n === 5 ? 'http://127.0.0.1:9' : `${base}/${n}`}`,
+    );
+    const dashboard = await startDashboard({ SIDECARS: names.join(',') });
+    const browser = await launch(found.path);
+    try {
+      for (const { name, ...options } of LOOKS) {
+        const page = await (await browser.newContext(options)).newPage();
+        page.on('dialog', () => expect.unreachable('something ran that is not ours'));
+        await page.goto(dashboard.url);
+        await page.locator('.sum', { hasText: '10 of 12 bots healthy' }).waitFor(NOTICED);
+        expect(await page.locator('article.card').count()).toBe(12);
+        expect(await page.locator('#bot-bot-3').textContent()).toContain('<script>');
+        expect(await page.locator('main script, main img').count()).toBe(0);
+        await page.evaluate(AXE);
+        expect(await violationsOf(page), name).toEqual([]);
+        if (PICTURES !== undefined)
+          await page.screenshot({ path: join(PICTURES, `many-${name}.png`), fullPage: true });
+        await page.getByRole('heading', { name: 'bot-3', exact: true }).getByRole('link').click();
+        await page.locator('.bots.alone .check').waitFor(NOTICED);
+        await page.getByText('Live.').waitFor(NOTICED);
+        expect(await page.title()).not.toBe('owned');
+      }
+    } finally {
+      await browser.close();
+      await dashboard.end();
+      server.closeAllConnections();
+      server.close();
+    }
+  }, 90_000);
+});
 
 async function fetchDrain(sidecar: Running): Promise<{ state: string }> {
   return (await (await fetch(`${sidecar.url}/drain`)).json()) as { state: string };
