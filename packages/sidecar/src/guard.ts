@@ -74,8 +74,12 @@ export function createGuard(options: GuardOptions): Guard {
     if (state.verdict !== null && before.verdict === null) begun(state.verdict);
     if (state.verdict === null && before.verdict !== null) ended(before.verdict);
     if (state.capped !== null && before.capped === null) capped(state.capped);
+    if (facts.api === 'answers' && (state.instance !== before.instance || before.gone)) rehearse();
     return state;
   };
+
+  /** Another boot may have another token or another version: its close path is tried at once, not in a minute. */
+  const rehearse = (): void => void monitor.check('close-path').catch(() => undefined);
 
   const meet = (bot: BotSelf): HealState => {
     met = true;

@@ -145,6 +145,29 @@ describe('a bot that is frozen in the middle', () => {
   });
 });
 
+describe('a new boot of the bot', () => {
+  it('has its close path tried at once: a wrong token is seen long before the minute is over', async () => {
+    const bot = await startBot({ BOT_TOKEN: 'the-token-of-the-bot' });
+    const sidecar = await startSidecar({ ...TIMES, BOT_URL: bot.url, BOT_TOKEN: 'the-token-of-the-bot' });
+    const closePath = async (wanted: string): Promise<boolean> => {
+      const { body } = await get(`${sidecar.url}/healthz`);
+      const checks = body.checks as Record<string, { state: string }[] | undefined> | undefined;
+      return checks?.['close-path:responseTime']?.[0]?.state === wanted;
+    };
+    let next: Running | undefined;
+    try {
+      await until('the close path is rehearsed', () => closePath('pass'), 10_000);
+      await bot.end();
+      next = await startBot({ PORT: new URL(bot.url).port, BOT_TOKEN: 'another-token' });
+      await until('the new boot refuses the rehearsal', () => closePath('fail'), 10_000);
+    } finally {
+      await sidecar.end();
+      await bot.end();
+      await next?.end();
+    }
+  });
+});
+
 describe('SIGTERM', () => {
   it('closes every position, proves it, leaves a receipt and exits with 0', async () => {
     const bot = await startBot({ BOT_TOKEN: 'the-token-of-the-bot' });
