@@ -109,13 +109,15 @@ export class Stack implements AsyncDisposable {
     return `${this.project}-${service}-1`;
   }
 
-  /** Everything up and healthy, the bot on the market with a position and an order at least. Gives its boot. */
+  /** Everything up, the bot ready and on the market with a position and an order at least. Gives its boot. */
   async trading(): Promise<string> {
-    await this.compose('up', '--detach', '--wait', '--wait-timeout', '120');
-    return eventually('the bot holds positions and orders', async () => {
+    // Not --wait: a container that was paused is called unhealthy until its next check.
+    await this.compose('up', '--detach');
+    return eventually('the bot is ready and holds positions and orders', async () => {
       const [open = 0, orders = 0] = await this.rows();
       const { instance, trading } = await this.health();
-      return trading === 'running' && open > 0 && orders > 0 && instance;
+      const ready = (await this.sidecarStatus('/readyz')) === 200;
+      return ready && trading === 'running' && open > 0 && orders > 0 && instance;
     });
   }
 
@@ -216,12 +218,10 @@ export class Stack implements AsyncDisposable {
   }
 
   /** What was alerted since the alerts' container began. */
-  async alerts(): Promise<{ event: string; severity: string; text: string }[]> {
+  async alerts(): Promise<{ event: string; severity: string; drain_id?: string }[]> {
     const text = await this.compose('logs', '--no-log-prefix', '--no-color', 'alerts');
-    return text
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line));
+    const lines = text.split('\n').filter((line) => line.startsWith('{'));
+    return lines.map((line) => JSON.parse(line).botwarden);
   }
 
   async state(service: Service): Promise<ContainerState> {
@@ -238,11 +238,15 @@ export class Stack implements AsyncDisposable {
   }
 
   follow(): Follower {
-    const child = spawn('docker', this.#args(['logs', '--follow', '--tail', '0', '--no-color']), {
-      cwd: top,
-      env: { ...process.env, ...this.#env },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
+    const child = spawn(
+      'docker',
+      this.#args(['logs', '--follow', '--since', new Date().toISOString(), '--no-color']),
+      {
+        cwd: top,
+        env: { ...process.env, ...this.#env },
+        stdio: ['ignore', 'pipe', 'ignore'],
+      },
+    );
     const lines: string[] = [];
     let rest = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
