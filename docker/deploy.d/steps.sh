@@ -79,6 +79,7 @@ ticker() {
 # work can-stop|must-end COMMAND…: runs it; its output is in $output, its exit code is returned.
 # What must end is not cut off by an interruption; a second one leaves it to itself and returns 130.
 work() {
+  [ "$interrupts" -eq 0 ] || fail 130 'interrupted.'
   work_kind=$1
   shift
   begun=$(now)

@@ -116,7 +116,13 @@ describe.skipIf(engineMissing)('docker/deploy, on a host with a clean clone', ()
     expect(await host.rows()).toEqual({ positions: 0, orders: 0 });
     expect((await host.journal()).at(-1)).toMatchObject({ result: 'failed', release: 'c' });
 
+    // Ctrl-C while containers are replaced: that is finished first. What is done is not done twice.
+    const cut = await host.deployCutAt('Start the new release', 'SIGINT', 'rollback');
+    expect(cut.status).toBe(130);
+    expect(cut.stdout).toContain('it is finished first');
+    expect(cut.stderr).toContain('State: release b runs.');
     const back = await host.deployOk('rollback');
+    expect(back).toContain('nothing has to be replaced');
     expect(back).toContain('Release b runs and is verified');
     expect(await host.imageOf('bot')).toBe(b);
     await host.holding();
@@ -145,8 +151,8 @@ describe.skipIf(engineMissing)('docker/deploy, on a host with a clean clone', ()
     await neverTwoBotsAndNothingLeft();
   });
 
-  test('only one works at a time, and Ctrl-C leaves no half of a step', async () => {
-    const first = host.deployCutAt('Verify', 'SIGINT', 'verify');
+  test('only one works at a time', async () => {
+    const first = host.deploy(['verify']);
     await eventually(
       'the first one has the lock',
       async () => (await readFile(path.join(host.folder, 'deployments/lock/pid'), 'utf8')) !== '',
@@ -156,10 +162,7 @@ describe.skipIf(engineMissing)('docker/deploy, on a host with a clean clone', ()
     const second = await host.deploy(['drain']);
     expect(second.status).toBe(1);
     expect(second.stderr).toContain('another deploy is at work');
-    const { status, stderr } = await first;
-    expect(status).toBe(130);
-    expect(stderr).toContain('INTERRUPTED');
-    await host.deployOk('verify');
+    expect((await first).status).toBe(0);
   });
 
   test('a bot that cannot be proven flat is not replaced: exit code 3, with what is open', async () => {

@@ -101,22 +101,35 @@ export class Host implements AsyncDisposable {
     return stdout;
   }
 
-  /** Starts `docker/deploy …` and sends it a signal as soon as it begins the step of that name. */
+  /**
+   * Starts `docker/deploy …` and sends it a signal as soon as it is at work in the step of that name, or has begun it,
+   * where that step has no long work of its own. What a killed deploy began goes on without it.
+   */
   async deployCutAt(stepName: string, signal: NodeJS.Signals, ...args: string[]): Promise<Outcome> {
     const child = spawn('docker/deploy', args, { cwd: this.folder, env: process.env });
     const outcome: Outcome = { status: null, stdout: '', stderr: '' };
-    let sent = false;
-    const look = (text: string): void => {
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
       outcome.stdout += text;
-      if (!sent && outcome.stdout.includes(`] ${stepName}`)) sent = child.kill(signal);
-    };
-    child.stdout.setEncoding('utf8').on('data', look);
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       outcome.stderr += text;
     });
-    // Not 'close': what a killed deploy began goes on, and keeps its output open.
-    outcome.status = await new Promise((resolve) => child.on('exit', resolve));
-    if (!sent) throw new Error(`it never came to "${stepName}":\n${outcome.stdout}\n${outcome.stderr}`);
+    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    const atWork = path.join(this.folder, 'deployments/at-work');
+    await eventually(
+      `it begins "${stepName}"`,
+      async () => outcome.stdout.includes(`] ${stepName}`) || child.exitCode !== null,
+      120_000,
+      5,
+    );
+    await eventually(
+      'it is at work',
+      async () => (await readFile(atWork, 'utf8')).includes(stepName),
+      500,
+      5,
+    ).catch(() => undefined);
+    if (!child.kill(signal)) throw new Error(`it ended before:\n${outcome.stdout}\n${outcome.stderr}`);
+    outcome.status = await ended;
     return outcome;
   }
 
