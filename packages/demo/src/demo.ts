@@ -181,25 +181,23 @@ async function showReceipt(folder: string, screen: Screen): Promise<void> {
 }
 
 function instructions({ sidecar, bot }: Urls, drainToken: string, gated: boolean, pid: number): string[] {
-  const misbehave = (mode: string, what: string): string =>
-    `  curl -s -d '{"mode":"${mode}"}' ${bot}/misbehave   # ${what}`;
-  const restarted = gated ? '/livez says 503, and the gate restarts it' : '/livez says 503';
+  const misbehave = (mode: string): string => `  curl -s -d '{"mode":"${mode}"}' ${bot}/misbehave`;
+  const heals = gated
+    ? 'after some seconds /livez says 503, and the gate restarts it'
+    : 'after some seconds /livez says 503 (and nothing restarts it: the gate needs curl)';
   return [
     '',
     'Look at it from another terminal:',
     `  curl -fsS --max-time 3 ${sidecar}/readyz`,
     `  curl -s ${sidecar}/healthz`,
     `  curl -s ${sidecar}/metrics`,
-    `  curl -s -X POST -H 'Authorization: Bearer ${drainToken}' ${sidecar}/drain   # close everything now`,
-    'Make the bot misbehave:',
-    misbehave('hang', `its API answers no more: ${restarted}`),
-    misbehave('unload-model', `its model is gone: ${restarted}`),
-    misbehave('fail-close', 'then stop the demo: not flat, exit code 3'),
-    ...(gated
-      ? []
-      : [
-          'curl is not installed here, so the bot runs without its gate: nothing restarts it when /livez says 503.',
-        ]),
+    'Close everything, and leave the bot halted:',
+    `  curl -s -X POST -H 'Authorization: Bearer ${drainToken}' ${sidecar}/drain`,
+    `Make the bot hang, or lose its model; ${heals}:`,
+    misbehave('hang'),
+    misbehave('unload-model'),
+    'Make it unable to close; then stop the demo, which ends with exit code 3:',
+    misbehave('fail-close'),
     `Stop it with Ctrl-C, or from elsewhere with: kill ${pid}`,
     '',
   ];

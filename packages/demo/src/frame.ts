@@ -44,6 +44,7 @@ export function frame(view: View, window: { readonly columns: number; readonly r
 }
 
 function compose({ doing, parts, seen, hint }: View): Line[] {
+  const silent = doing === 'starting' ? 'not up yet' : 'no answer';
   return [
     [],
     [
@@ -54,11 +55,9 @@ function compose({ doing, parts, seen, hint }: View): Line[] {
     ...parts.map(({ name, state, where }) => row(name, state, where)),
     [INDENT, ...QUESTIONS.flatMap(([path, word]) => question(word, seen.questions[path]))],
     [['strong', 'Probes']],
-    ...(seen.probes?.map(({ name, state, detail }) => row(name, state, detail)) ?? [
-      nothing('the sidecar does not answer'),
-    ]),
+    ...(seen.probes?.map(({ name, state, detail }) => row(name, state, detail)) ?? [nothing(silent)]),
     [['strong', 'Open, says Postgres']],
-    ...open(seen),
+    ...open(seen, silent),
     [['quiet', hint]],
   ];
 }
@@ -77,12 +76,13 @@ function question(word: string, status: number | null): Line {
   const tone: Tone = status === null ? 'doubtful' : status === 200 ? 'good' : 'bad';
   return [
     ['plain', `${word} `],
-    [tone, answer.padEnd(10)],
+    [tone, answer],
+    ['plain', '   '],
   ];
 }
 
-function open({ book }: Seen): Line[] {
-  if (book === null) return [nothing('the database does not answer')];
+function open({ book }: Seen, silent: string): Line[] {
+  if (book === null) return [nothing(silent)];
   const rows = [
     ...book.positions.map((position) => ['position', described(position)] as const),
     ...book.orders.map((order) => ['order', described(order)] as const),
@@ -105,7 +105,6 @@ function cut(line: Line, columns: number): Line {
     }
     pieces.push([tone, text.join('')]);
     left -= text.length;
-    if (left === 0) left = 0;
   }
   return pieces;
 }

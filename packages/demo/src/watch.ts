@@ -76,5 +76,6 @@ function probesOf(health: unknown): ProbeSeen[] {
 }
 
 function measured(value: unknown, unit: unknown): string {
-  return value === undefined ? '' : [value, unit].filter((part) => part !== undefined).join(' ');
+  if (value === undefined) return '';
+  return unit === undefined || unit === 'count' ? String(value) : `${value} ${unit}`;
 }
