@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { docker, dockerOk, engineMissing, top } from './engine.ts';
 
@@ -166,6 +167,14 @@ describe.skipIf(engineMissing)(`production${engineMissing ? ` (${engineMissing})
     const { status, stderr } = await config(production, rest);
     expect(status).not.toBe(0);
     expect(stderr).toContain(`${name} is not set. `);
+  });
+
+  // Compose complains about whichever it comes to first, and that changes from run to run.
+  test('says why wherever it requires one', () => {
+    const text = readFileSync(`${top}docker/compose.production.yaml`, 'utf8');
+    const places = [...text.matchAll(/\$\{(\w+):?\?([^}]*)\}/g)];
+    expect([...new Set(places.map(([, name]) => name))].sort()).toEqual(Object.keys(required).sort());
+    for (const [, name, why] of places) expect(why).toMatch(new RegExp(`^${name} is not set\\. \\w`));
   });
 
   test('cannot be told to misbehave, builds nothing and has no secret that everyone knows', async () => {
