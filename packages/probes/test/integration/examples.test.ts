@@ -140,7 +140,9 @@ test('a dashboard shows several declared targets, their history and their metric
     expect(page).toMatch(/^bot-two +fail +x+ http.* answered 500/m);
   });
   expect(await (await fetch(`${base}/metrics`)).text()).toContain('botwarden_probe_up{probe="bot-two"} 0');
-  const ready = await fetch(`${base}/readyz`);
-  expect([ready.status, (await json(ready)).status]).toEqual([200, 'warn']);
+  await eventually(async () => {
+    const ready = await fetch(`${base}/readyz`);
+    expect([ready.status, (await json(ready)).status]).toEqual([200, 'warn']);
+  });
   await endsWell(example);
 });
