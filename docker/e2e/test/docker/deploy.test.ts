@@ -111,7 +111,7 @@ describe.skipIf(engineMissing)('docker/deploy, on a host with a clean clone', ()
     expect(failed.status).toBe(1);
     expect(failed.stdout).toContain('release c cannot start');
     expect(failed.stdout).toContain('connection refused');
-    expect(failed.stderr).toContain('release c did not become healthy within 15 s');
+    expect(failed.stderr).toContain('release c did not become healthy; it had 15 s');
     expect(failed.stderr).toContain('rollback');
     expect(await host.rows()).toEqual({ positions: 0, orders: 0 });
     expect((await host.journal()).at(-1)).toMatchObject({ result: 'failed', release: 'c' });
