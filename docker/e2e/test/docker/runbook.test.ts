@@ -53,64 +53,68 @@ describe('the runbook', () => {
   });
 });
 
-describe.skipIf(engineMissing)('the commands of the runbook, to the letter, in a clean clone', () => {
-  const project = `botwarden-runbook-${process.pid}`;
-  // Another stack may run here under the name that a clone has by itself.
-  const env = { COMPOSE_PROJECT_NAME: project };
-  const names = ['bot', 'sidecar'].flatMap((image) =>
-    ['1.0.0', '1.1.0'].map((tag) => `botwarden-${image}:${tag}`),
-  );
-  const before = new Map<string, string>();
-  let folder: string;
+describe.skipIf(engineMissing)(
+  'the commands of the runbook, to the letter, in a clean clone',
+  { retry: 0 },
+  () => {
+    const project = `botwarden-runbook-${process.pid}`;
+    // Another stack may run here under the name that a clone has by itself.
+    const env = { COMPOSE_PROJECT_NAME: project };
+    const names = ['bot', 'sidecar'].flatMap((image) =>
+      ['1.0.0', '1.1.0'].map((tag) => `botwarden-${image}:${tag}`),
+    );
+    const before = new Map<string, string>();
+    let folder: string;
 
-  beforeAll(async () => {
-    folder = await cleanClone();
-    for (const name of names) {
-      const { status, stdout } = await docker(['image', 'inspect', '--format', '{{.Id}}', name]);
-      if (status === 0) before.set(name, stdout.trim());
-    }
-  });
-  afterAll(async () => {
-    await docker(['compose', '--project-name', project, 'down', '--volumes', '--timeout', '1']);
-    const { stdout } = await docker(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}']);
-    const own = stdout.split('\n').filter((name) => name.startsWith(`${project}-`) || names.includes(name));
-    if (own.length > 0) await docker(['image', 'rm', ...own]);
-    for (const [name, id] of before) await docker(['image', 'tag', id, name]);
-    if (folder !== undefined) await rm(path.dirname(folder), { recursive: true, force: true });
-  });
-
-  const health = async (): Promise<Record<string, unknown>> => {
-    const args = ['compose', 'exec', '-T', 'sidecar', 'curl', '-s', 'http://localhost:9400/healthz'];
-    return JSON.parse((await run('docker', args, { cwd: folder, env })).stdout);
-  };
-
-  test('every section has some, but those that are about other machines', () => {
-    const sections = [...runbook.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
-    const covered = new Set(blocks().map(({ heading }) => heading));
-    expect(sections.filter((heading) => !covered.has(heading ?? ''))).toEqual([
-      'What each alert means',
-      'Laptops and arm64',
-      'Podman',
-    ]);
-  });
-
-  const counted = new Map<string, number>();
-  for (const { heading, commands } of blocks()) {
-    const number = (counted.get(heading) ?? 0) + 1;
-    counted.set(heading, number);
-    test(`${heading}, block ${number}`, { retry: 0 }, async () => {
-      const { status, stdout, stderr } = await run('sh', ['-eu'], { cwd: folder, env, input: commands });
-      expect(status, `${commands}\n${stdout}\n${stderr}`).toBe(0);
-      if (commands.includes('docker compose stop\n'))
-        expect(stdout).toMatch(/"state":"(flat|nothing_to_do)"/);
-      if (commands.includes('docker/deploy verify')) {
-        expect(await health()).toMatchObject({ bot: { trading: 'running' } });
+    beforeAll(async () => {
+      folder = await cleanClone();
+      for (const name of names) {
+        const { status, stdout } = await docker(['image', 'inspect', '--format', '{{.Id}}', name]);
+        if (status === 0) before.set(name, stdout.trim());
       }
     });
-  }
+    afterAll(async () => {
+      await docker(['compose', '--project-name', project, 'down', '--volumes', '--timeout', '1']);
+      const { stdout } = await docker(['image', 'ls', '--format', '{{.Repository}}:{{.Tag}}']);
+      const own = stdout.split('\n').filter((name) => name.startsWith(`${project}-`) || names.includes(name));
+      if (own.length > 0) await docker(['image', 'rm', ...own]);
+      for (const [name, id] of before) await docker(['image', 'tag', id, name]);
+      if (folder !== undefined) await rm(path.dirname(folder), { recursive: true, force: true });
+    });
 
-  test('and in the end it is healthy and trades', async () => {
-    const { stdout, stderr, status } = await run('docker/deploy', ['verify'], { cwd: folder, env });
-    expect(status, stdout + stderr).toBe(0);
-  });
-});
+    const health = async (): Promise<Record<string, unknown>> => {
+      const args = ['compose', 'exec', '-T', 'sidecar', 'curl', '-s', 'http://localhost:9400/healthz'];
+      return JSON.parse((await run('docker', args, { cwd: folder, env })).stdout);
+    };
+
+    test('every section has some, but those that are about other machines', () => {
+      const sections = [...runbook.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
+      const covered = new Set(blocks().map(({ heading }) => heading));
+      expect(sections.filter((heading) => !covered.has(heading ?? ''))).toEqual([
+        'What each alert means',
+        'Laptops and arm64',
+        'Podman',
+      ]);
+    });
+
+    const counted = new Map<string, number>();
+    for (const { heading, commands } of blocks()) {
+      const number = (counted.get(heading) ?? 0) + 1;
+      counted.set(heading, number);
+      test(`${heading}, block ${number}`, async () => {
+        const { status, stdout, stderr } = await run('sh', ['-eu'], { cwd: folder, env, input: commands });
+        expect(status, `${commands}\n${stdout}\n${stderr}`).toBe(0);
+        if (commands.includes('docker compose stop\n'))
+          expect(stdout).toMatch(/"state":"(flat|nothing_to_do)"/);
+        if (commands.includes('docker/deploy verify')) {
+          expect(await health()).toMatchObject({ bot: { trading: 'running' } });
+        }
+      });
+    }
+
+    test('and in the end it is healthy and trades', async () => {
+      const { stdout, stderr, status } = await run('docker/deploy', ['verify'], { cwd: folder, env });
+      expect(status, stdout + stderr).toBe(0);
+    });
+  },
+);
