@@ -100,7 +100,7 @@ describe.skipIf(engineMissing)(
 
     test('a database that is down is no reason', async () => {
       const { instance, restarts } = await settled();
-      await stack.compose('stop', 'db');
+      await stack.compose('kill', 'db');
       await eventually('the sidecar says so', async () => (await stack.sidecarStatus('/readyz')) === 503);
       await sleep(10_000); // many times the threshold
       expect(await stack.sidecarStatus('/livez')).toBe(200);
