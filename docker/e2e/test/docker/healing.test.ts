@@ -134,7 +134,7 @@ describe.skipIf(engineMissing)(
 
     test('past the cap it is left alone, and a person is asked for', async () => {
       // One for the boot that the sidecar's own replacement leaves halted, one for the fault.
-    stack.set({ E2E_HEAL_MAX_PER_HOUR: '2' });
+      stack.set({ E2E_HEAL_MAX_PER_HOUR: '2' });
       const { instance, restarts } = await settled();
       await stack.misbehave('stop-ticking');
       await back('the one restart under the cap', instance, restarts);
