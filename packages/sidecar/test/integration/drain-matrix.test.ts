@@ -1,11 +1,12 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Receipt } from '../../src/drain/receipts.ts';
 import { type BotProcess, type RemoteBot, startBotProcess } from '../support/bot-process.ts';
-import { type Running, startPostgres, startSidecar, until } from '../support/processes.ts';
+import { type Running, startSidecar, until } from '../support/processes.ts';
 import type { Answer, BotScript } from '../support/scripted-bot.ts';
 
 // Every fault that can be built, against the program itself and a bot in another process. What holds for all of them
@@ -52,14 +53,14 @@ interface Ending extends World {
 }
 
 let bots: BotProcess;
-let postgres: Awaited<ReturnType<typeof startPostgres>>;
+let postgres: LocalPostgres;
 let folder: string;
 let count = 0;
 
 beforeAll(async () => {
   bots = startBotProcess();
   folder = mkdtempSync(join(tmpdir(), 'botwarden-matrix-'));
-  postgres = await startPostgres();
+  postgres = await startLocalPostgres();
   const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();
   await client.query('CREATE TABLE still_open (id int); INSERT INTO still_open VALUES (1)');
@@ -67,7 +68,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await bots?.end();
-  await postgres?.stop();
+  await postgres?.remove();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -1,15 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  get,
-  misbehave,
-  type Running,
-  startBot,
-  startPostgres,
-  startSidecar,
-  until,
-} from '../support/processes.ts';
+import { get, misbehave, type Running, startBot, startSidecar, until } from '../support/processes.ts';
 
 /** Short, so that a test need not wait; the proportions are those of the defaults. */
 const TIMES = {
@@ -29,12 +22,12 @@ const becomes = (running: Running, path: string, wanted: number, ms: number) =>
   until(`${path} answers ${wanted}`, async () => (await status(running, path)) === wanted, ms);
 
 describe('a sidecar beside the reference bot and a real Postgres', () => {
-  let postgres: Awaited<ReturnType<typeof startPostgres>>;
+  let postgres: LocalPostgres;
   let bot: Running;
   let sidecar: Running;
 
   beforeAll(async () => {
-    postgres = await startPostgres(['-c', 'shared_preload_libraries=pg_stat_statements']);
+    postgres = await startLocalPostgres({ flags: ['-c', 'shared_preload_libraries=pg_stat_statements'] });
     bot = await startBot();
     sidecar = await startSidecar({
       ...TIMES,
@@ -47,7 +40,7 @@ describe('a sidecar beside the reference bot and a real Postgres', () => {
   afterAll(async () => {
     await sidecar?.end();
     await bot?.end();
-    await postgres?.stop();
+    await postgres?.remove();
   });
 
   it('adds not one query to the database for a thousand readers', async () => {
@@ -76,7 +69,7 @@ describe('a sidecar beside the reference bot and a real Postgres', () => {
   });
 
   it('is not ready while the database is down, asks for no restart, and is ready again by itself', async () => {
-    await postgres.server.stop();
+    await postgres.stop();
     try {
       await becomes(sidecar, '/readyz', 503, NOTICED_MS);
       expect(await status(sidecar, '/livez')).toBe(200);
@@ -87,7 +80,7 @@ describe('a sidecar beside the reference bot and a real Postgres', () => {
       });
       expect(JSON.stringify(body)).not.toMatch(/hunter2|trader/);
     } finally {
-      await postgres.server.start();
+      await postgres.start();
     }
     await becomes(sidecar, '/readyz', 200, 10_000);
     expect(sidecar.output()).not.toContain('heal.verdict');

