@@ -1,8 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 // unit: pure, no socket. integration: real processes, sockets and Postgres. docker: a real engine.
-// One kind after the other, and one stack at a time: on two cores they would wait for each other instead of for what
-// they test.
+// One kind after the other: on two cores they would wait for each other instead of for what they test.
 const project = (order: number, name: string, include: string[], timeout: number) => ({
   test: {
     name,
@@ -10,8 +9,8 @@ const project = (order: number, name: string, include: string[], timeout: number
     testTimeout: timeout,
     // A server that is started for the first time on a machine is read from a cold disk.
     hookTimeout: Math.max(timeout, 120_000),
-    // These tests wait for time-outs more than they compute.
-    maxWorkers: [undefined, 3, 1, 1][order],
+    // They wait for time-outs and containers more than they compute.
+    maxWorkers: [2, 3, 2][order] ?? 1,
     // Real processes on a busy machine: a bound that was missed once is tried again, what misses it twice is broken.
     retry: name === 'unit' ? 0 : 1,
     sequence: { groupOrder: order },
@@ -29,9 +28,7 @@ export default defineConfig({
         ['packages/*/test/integration/**/*.test.ts', 'docker/*/test/integration/**/*.test.ts'],
         60_000,
       ),
-      project(2, 'docker', ['docker/*/test/docker/{stack,doctor}.test.ts'], 600_000),
-      // Every way to stop, replace and ship a bot, a quarter of an hour long: pnpm test:matrix.
-      project(3, 'matrix', ['docker/*/test/docker/!(stack|doctor).test.ts'], 600_000),
+      project(2, 'docker', ['docker/*/test/docker/**/*.test.ts'], 600_000),
     ],
   },
 });

@@ -26,6 +26,7 @@ const production = [...plain, '--file', 'docker/compose.production.yaml'];
 const required = {
   BOT_IMAGE: 'my-bot:1.4.2',
   SIDECAR_IMAGE: 'botwarden-sidecar:0.1.0',
+  DASHBOARD_IMAGE: 'botwarden-dashboard:0.1.0',
   EXPECTED_MODELS: 'signal',
   FLAT_CHECK_SQL: '',
   SECRETS_DIR: '/etc/my-bot/secrets',

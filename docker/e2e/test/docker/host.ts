@@ -79,6 +79,9 @@ export class Host implements AsyncDisposable {
       'SECRETS_DIR=./secrets',
       `BOT_IMAGE=${host.project}-bot:none`,
       `SIDECAR_IMAGE=${host.project}-sidecar:none`,
+      `DASHBOARD_IMAGE=${host.project}-dashboard:none`,
+      // Some free port: another stack may run here.
+      'DASHBOARD_PORT=0',
       'EXPECTED_MODELS=signal',
       'FLAT_CHECK_SQL=SELECT (SELECT count(*) FROM bot_positions) + (SELECT count(*) FROM bot_orders)',
       'DRAIN_TIMEOUT=15s',

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { docker, dockerOk, engineMissing, top } from './engine.ts';
 
-const images = ['botwarden-sidecar', 'botwarden-bot'] as const;
+const images = ['botwarden-sidecar', 'botwarden-bot', 'botwarden-dashboard'] as const;
 
 /** Runs a line of shell in an image, as the image's own user. */
 const sh = (image: string, line: string) =>
@@ -42,7 +42,7 @@ describe.skipIf(engineMissing)(`the images${engineMissing ? ` (${engineMissing})
     const history = await dockerOk(['history', '--no-trunc', '--format', '{{.CreatedBy}}', image]);
     expect(history).not.toMatch(/development-only/);
     expect(await sh(image, 'ls /run/secrets 2>/dev/null || true')).toBe('');
-    const files = await sh(image, 'find /app -type f');
+    const files = await sh(image, 'find $(ls -d /app /opt/botwarden 2>/dev/null) -type f');
     expect(files).not.toMatch(/test|node_modules|\.ts$|\.env|\.git/m);
   });
 

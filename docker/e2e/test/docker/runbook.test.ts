@@ -59,8 +59,8 @@ describe.skipIf(engineMissing)(
   () => {
     const project = `botwarden-runbook-${process.pid}`;
     // Another stack may run here under the name that a clone has by itself.
-    const env = { COMPOSE_PROJECT_NAME: project };
-    const names = ['bot', 'sidecar'].flatMap((image) =>
+    const env = { COMPOSE_PROJECT_NAME: project, DASHBOARD_PORT: '0' };
+    const names = ['bot', 'sidecar', 'dashboard'].flatMap((image) =>
       ['1.0.0', '1.1.0'].map((tag) => `botwarden-${image}:${tag}`),
     );
     const before = new Map<string, string>();

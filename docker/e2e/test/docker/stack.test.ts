@@ -11,10 +11,18 @@ describe.skipIf(engineMissing)(
     beforeAll(() => stack.compose('up', '--build', '--detach', '--wait', '--wait-timeout', '120'));
     afterAll(() => stack[Symbol.asyncDispose]());
 
-    test('`up --build --wait` brings up database, bot and sidecar, healthy', async () => {
-      for (const service of ['db', 'bot', 'sidecar'] as const)
+    test('`up --build --wait` brings up database, bot, sidecar and dashboard, healthy', async () => {
+      for (const service of ['db', 'bot', 'sidecar', 'dashboard'] as const)
         expect(await stack.state(service)).toMatchObject({ running: true, health: 'healthy', restarts: 0 });
       expect(await stack.sidecarStatus('/readyz')).toBe(200);
+    });
+
+    test('the page is on loopback of the host, and nothing else is published', async () => {
+      const page = await fetch('http://127.0.0.1:9500/');
+      expect(page.status).toBe(200);
+      expect(await page.text()).toContain('bot');
+      const ports = await stack.compose('ps', '--format', '{{.Ports}}');
+      expect(ports.match(/\S+->\S+/g)).toEqual(['127.0.0.1:9500->9500/tcp']);
     });
 
     test('`compose stop` closes every position: receipt flat, exit code 0, no row left open', async () => {

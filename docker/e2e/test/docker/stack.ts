@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { docker, dockerOk, top } from './engine.ts';
 
 /** A service of compose.yaml, or of the tests' own file. */
-export type Service = 'db' | 'bot' | 'sidecar' | 'alerts';
+export type Service = 'db' | 'bot' | 'sidecar' | 'dashboard' | 'alerts';
 
 /** A line of the sidecar's drains.jsonl. */
 export interface Receipt {
@@ -32,7 +32,7 @@ export interface ContainerState {
 
 /** Waits until `look` gives something, at most `limit` milliseconds, and gives it. */
 export async function eventually<T>(
-  what: string,
+  what: string | (() => string),
   look: () => Promise<T | undefined | false>,
   limit = 60_000,
   pause = 200,
@@ -47,7 +47,10 @@ export async function eventually<T>(
     } catch (error) {
       failure = error;
     }
-    if (Date.now() > end) throw new Error(`waited ${limit} ms in vain until ${what}`, { cause: failure });
+    if (Date.now() > end) {
+      const wanted = typeof what === 'string' ? what : what();
+      throw new Error(`waited ${limit} ms in vain until ${wanted}`, { cause: failure });
+    }
     await sleep(pause);
   }
 }
@@ -111,8 +114,19 @@ export class Stack implements AsyncDisposable {
 
   /** Everything up, the bot ready and on the market with a position and an order at least. Gives its boot. */
   async trading(): Promise<string> {
-    // Not --wait: a container that was paused is called unhealthy until its next check.
-    await this.compose('up', '--detach');
+    // More than once: a container that was paused is called unhealthy until its next check, and then the dashboard,
+    // which waits for it, is not started.
+    let said = '';
+    await eventually(
+      () => `everything is up: ${said}`,
+      async () => {
+        const { status, stderr } = await this.tryCompose('up', '--detach');
+        said = stderr;
+        return status === 0;
+      },
+      120_000,
+      1_000,
+    );
     return eventually('the bot is ready and holds positions and orders', async () => {
       const [open = 0, orders = 0] = await this.rows();
       const { instance, trading } = await this.health();
