@@ -1,4 +1,5 @@
-import { Agent, type Dispatcher } from 'undici';
+import type { Socket } from 'node:net';
+import { buildConnector, Client, type Dispatcher } from 'undici';
 
 /** Largest answer that is read, in bytes; what is longer is cut off and is an error. */
 export const BODY_LIMIT = 1024 * 1024;
@@ -76,7 +77,7 @@ export interface JsonAnswer {
   readonly body: unknown;
 }
 
-/** Makes single JSON calls to one target over a connection pool of its own. */
+/** Makes single JSON calls to one target, each over a connection of its own. */
 export interface JsonCaller {
   /**
    * One attempt: never follows a redirect, reads at most {@link BODY_LIMIT}, leaves no body unread, and ends with its
@@ -94,25 +95,41 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
   const user = base.username === '' && base.password === '' ? undefined : basic(base);
   const authorization = options.authorization ?? user;
   const redact = redactor([...(options.secrets ?? []), authorization, base.password]);
-  const agent = new Agent({
-    // A connection per call: each also proves that new ones are accepted, and none breaks for having been kept idle.
-    pipelining: 0,
-    allowH2: false,
-    maxResponseSize: BODY_LIMIT,
-    // The signal of the call is the only clock: undici's own are coarse above a second.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { timeout: CONNECT_TIMEOUT },
-  });
+  const connect = buildConnector({ timeout: CONNECT_TIMEOUT, allowH2: false });
+  const clients = new Set<Client>();
+
+  /**
+   * A connection for one call: each also proves that new ones are accepted, and none breaks for having been kept idle.
+   * It ends with the signal also while it is being made, where undici itself would wait for the connection first.
+   */
+  function connectionFor(signal: AbortSignal): Client {
+    const client = new Client(base.origin, {
+      pipelining: 0,
+      allowH2: false,
+      maxResponseSize: BODY_LIMIT,
+      // The signal of the call is the only clock: undici's own are coarse above a second.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect(options, callback) {
+        // The connector gives its socket, which its type does not say.
+        const socket = connect(options, callback) as unknown as Socket;
+        const giveUp = () => socket.destroy(new Error('given up while connecting'));
+        signal.addEventListener('abort', giveUp, { once: true });
+        socket.once('close', () => signal.removeEventListener('abort', giveUp));
+      },
+    });
+    clients.add(client);
+    return client;
+  }
 
   async function call(request: JsonCall, signal: AbortSignal): Promise<JsonAnswer> {
     const path = `${base.pathname.replace(/\/+$/, '')}${request.path}${request.path === '' ? base.search : ''}`;
     const name = `${request.method} ${(path === '' ? '/' : path).replace(/[?#].*$/s, '')}`;
     const auth = request.authorization ?? authorization;
+    const client = connectionFor(signal);
     try {
       signal.throwIfAborted();
-      const response = await agent.request({
-        origin: base.origin,
+      const response = await client.request({
         path: path.startsWith('/') ? path : `/${path}`,
         method: request.method,
         headers: {
@@ -128,6 +145,10 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
       return await read(response, request, name);
     } catch (error) {
       throw error instanceof CallError ? error : translate(error, name, signal);
+    } finally {
+      clients.delete(client);
+      // Nothing of it is needed any more, so nobody waits for its end.
+      client.destroy().catch(() => undefined);
     }
   }
 
@@ -167,7 +188,12 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
     }
   }
 
-  return { call, dispose: () => agent.destroy() };
+  return {
+    call,
+    dispose: async () => {
+      await Promise.all([...clients].map((client) => client.destroy()));
+    },
+  };
 }
 
 function parseBase(url: string | URL): URL {

@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { generate } from 'selfsigned';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
@@ -14,6 +13,7 @@ import {
   tickProbe,
   tlsProbe,
 } from '../../src/index.ts';
+import { stoppedListener } from './stopped-listener.ts';
 import { checkOnce, expectReleased, heldResources } from './watch.ts';
 
 const cleanups: Array<() => void> = [];
@@ -89,6 +89,7 @@ describe('a server that does not answer in time is cut off at the time-out, and 
 
   test.skipIf(process.platform !== 'linux')('does not even accept', async () => {
     const stopped = await stoppedListener();
+    cleanups.push(stopped.end);
     for (const probe of [
       api(`http://127.0.0.1:${stopped.port}/`),
       tcpProbe({ name: 'api', host: '127.0.0.1', port: stopped.port }),
@@ -98,23 +99,6 @@ describe('a server that does not answer in time is cut off at the time-out, and 
       await expectReleased(held);
     }
   });
-
-  /** A listener whose queue is full and whose process is stopped: the kernel lets every connection attempt wait. */
-  async function stoppedListener(): Promise<{ port: number }> {
-    const program = `const s = require('net').createServer();
-      s.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => process.stdout.write(String(s.address().port)))`;
-    const child: ChildProcess = spawn(process.execPath, ['-e', program]);
-    cleanups.push(() => child.kill('SIGKILL'));
-    const [said] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
-    const port = Number(said);
-    child.kill('SIGSTOP');
-    for (let filled = 0; filled < 2; filled += 1) {
-      const socket = connect(port, '127.0.0.1');
-      cleanups.push(() => socket.destroy());
-      await once(socket, 'connect');
-    }
-    return { port };
-  }
 });
 
 describe('an answer that proves nothing fails', () => {

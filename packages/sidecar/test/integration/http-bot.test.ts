@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stoppedListener } from '../../../probes/test/integration/stopped-listener.ts';
 import { type Bot, BotError, type CloseRequest } from '../../src/bot/bot.ts';
 import { createHttpBot } from '../../src/bot/http.ts';
 import { createRehearsal } from '../../src/bot/rehearsal.ts';
@@ -99,6 +100,26 @@ describe('answers that are no answer', () => {
     expect([error.code, error.gone, error.retryable]).toEqual(['BOT_REFUSED', true, true]);
     await bot.dispose();
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'a bot that does not even accept is given up in time, and so is its socket',
+    async () => {
+      const stopped = await stoppedListener();
+      const bot = createHttpBot({ url: `http://127.0.0.1:${stopped.port}` });
+      try {
+        const sockets = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP'));
+        const before = sockets();
+        const began = performance.now();
+        expect((await failure(bot.close(REQUEST, within(300)))).code).toBe('BOT_TIMEOUT');
+        // Well before the 5 s after which a connection is given up by itself.
+        expect(performance.now() - began).toBeLessThan(3_000);
+        await until('no socket is left', () => sockets().length === before.length, 1_000);
+      } finally {
+        stopped.end();
+        await bot.dispose();
+      }
+    },
+  );
 
   it('both address families refused is still refused', async () => {
     const bot = createHttpBot({ url: `http://localhost:${await freePort()}` });
