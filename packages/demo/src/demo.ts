@@ -27,6 +27,9 @@ export interface DemoOptions {
   readonly pid: number;
 }
 
+/** Where the dashboard answers, if nothing else does: another port will do as well, since only a person needs it. */
+const DASHBOARD_PORT = 9500;
+
 /** What the parts get of the environment; whatever else is set there must not reach into them. */
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH'] as const;
 
@@ -64,8 +67,9 @@ async function inFolder({ port, env, screen, stop, pid }: DemoOptions, reaper: R
   const { signal } = stop;
   screen.say('Looking for Python and the bot’s Postgres driver; a driver that is missing is installed once.');
   const python = await preparePython(reaper, env, signal);
-  const [postgres = 0, bot = 0] = await freePorts(2);
-  const ports = { postgres, bot, sidecar: port };
+  const [postgres = 0, bot = 0, other = 0] = await freePorts(3);
+  const dashboard = (await isFree(DASHBOARD_PORT)) ? DASHBOARD_PORT : other;
+  const ports = { postgres, bot, sidecar: port, dashboard };
   const secrets = { database: secret(), bot: secret(), drain: secret() };
   const urls = urlsOf({ ports, secrets });
   const tables = openTables(urls.database);
@@ -180,18 +184,24 @@ async function showReceipt(folder: string, screen: Screen): Promise<void> {
   else screen.say('There is no receipt.');
 }
 
-function instructions({ sidecar, bot }: Urls, drainToken: string, gated: boolean, pid: number): string[] {
+function instructions(
+  { sidecar, bot, dashboard }: Urls,
+  drainToken: string,
+  gated: boolean,
+  pid: number,
+): string[] {
   const misbehave = (mode: string): string => `  curl -s -d '{"mode":"${mode}"}' ${bot}/misbehave`;
   const heals = gated
     ? 'after some seconds /livez says 503, and the gate restarts it'
     : 'after some seconds /livez says 503 (and nothing restarts it: the gate needs curl)';
   return [
     '',
-    'Look at it from another terminal:',
+    `Look at it in a browser: ${dashboard}`,
+    'or from another terminal:',
     `  curl -fsS --max-time 3 ${sidecar}/readyz`,
     `  curl -s ${sidecar}/healthz`,
     `  curl -s ${sidecar}/metrics`,
-    'Close everything, and leave the bot halted:',
+    `Close everything, and leave the bot halted (with "Drain now" in the browser, its token is ${drainToken}):`,
     `  curl -s -X POST -H 'Authorization: Bearer ${drainToken}' ${sidecar}/drain`,
     `Make the bot hang, or lose its model; ${heals}:`,
     misbehave('hang'),

@@ -24,7 +24,12 @@ export interface PartsOptions {
   /** The variables of the machine that every process gets. */
   readonly env: Readonly<Record<string, string>>;
   readonly python: Python;
-  readonly ports: { readonly postgres: number; readonly bot: number; readonly sidecar: number };
+  readonly ports: {
+    readonly postgres: number;
+    readonly bot: number;
+    readonly sidecar: number;
+    readonly dashboard: number;
+  };
   readonly secrets: { readonly database: string; readonly bot: string; readonly drain: string };
   readonly tables: Tables;
   /** Whether the bot runs behind the gate, which needs curl. */
@@ -36,6 +41,7 @@ export interface Urls {
   readonly database: string;
   readonly bot: string;
   readonly sidecar: string;
+  readonly dashboard: string;
 }
 
 /** Where the parts of these options answer. */
@@ -44,6 +50,7 @@ export function urlsOf({ ports, secrets }: Pick<PartsOptions, 'ports' | 'secrets
     database: `postgresql://demo:${secrets.database}@127.0.0.1:${ports.postgres}/postgres`,
     bot: `http://127.0.0.1:${ports.bot}`,
     sidecar: `http://127.0.0.1:${ports.sidecar}`,
+    dashboard: `http://127.0.0.1:${ports.dashboard}`,
   };
 }
 
@@ -132,6 +139,28 @@ export function createParts(options: PartsOptions): readonly Part[] {
       closes: true,
       graceMs: DRAIN_SECONDS * 1_000 + SPARE_MS,
       tell: (line) => parse(line)?.message ?? line,
+    },
+    {
+      name: 'dashboard',
+      command: process.execPath,
+      args: ['--disable-warning=ExperimentalWarning', here('../../dashboard/src/main.ts')],
+      env: {
+        ...env,
+        HOST: '127.0.0.1',
+        PORT: String(ports.dashboard),
+        SIDECARS: `demo=${urls.sidecar}`,
+        DATABASE_URL: urls.database,
+        DRAIN_TOKEN: secrets.drain,
+        PROBE_INTERVAL: '1s',
+        PROBE_TIMEOUT: '1s',
+      },
+      cwd: '/',
+      where: urls.dashboard,
+      ready: async () => (await ask(`${urls.dashboard}/readyz`)).ok,
+      restarts: false,
+      closes: false,
+      graceMs: SPARE_MS,
+      tell: (line) => (parse(line)?.level === 'error' ? (parse(line)?.message ?? line) : null),
     },
   ];
 }

@@ -95,6 +95,8 @@ describe.skipIf(process.platform !== 'linux')('the demo', () => {
     expect(Number(positions)).toBeGreaterThan(0);
     expect(Number(orders)).toBeGreaterThan(0);
     expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+    const page = /in a browser: (http:\/\/\S+)/.exec(output)?.[1] ?? '';
+    expect(await (await fetch(page)).text()).toContain('demo');
     demo?.kill('SIGTERM');
     expect(await exited).toBe(0);
     expect(output).toContain('"state": "flat"');
