@@ -14,8 +14,14 @@ describe.skipIf(engineMissing)(
       process.stdout.write(`\n${table.join('\n')}\n`);
     });
 
+    /**
+     * From a hang to trading again: 3 s until a tick is stale or three probes have failed, with time-outs, and then
+     * 15 s at most.
+     */
+    const WITHIN = 3_000 + 1_500 + 15_000;
+
     /** Waits until another boot trades than this one; gives how often the container was started for that. */
-    async function back(what: string, instance: string, restarts: number, limit = 60_000) {
+    async function back(what: string, instance: string, restarts: number, limit = WITHIN) {
       const started = performance.now();
       await eventually(
         'another boot of the bot trades',

@@ -57,12 +57,18 @@ export async function eventually<T>(
 
 /** Follows the log of a stack from now on, across containers that are replaced. */
 export interface Follower {
-  /** `service text`, in the order in which they came. */
+  /** `service text`, in the order in which they came, which may differ a little from that in which they were written. */
   lines: readonly string[];
-  /** Which of these moments were seen, in their order, by a word that their lines contain. */
-  order: (moments: Record<string, string>) => string[];
+  /**
+   * Which of these moments were seen, by a word that their lines contain, in the order in which the engine got them.
+   * Looks also at what is still in the logs: who follows misses the last lines of a container that is restarted.
+   */
+  order: (moments: Record<string, string>) => Promise<string[]>;
   stop: () => void;
 }
+
+/** A line of `docker compose logs --timestamps`, as `time service text`, which sorts by time. */
+const timed = (line: string): string => line.replace(/^(\w+)-1 +\| (\S+) /, '$2 $1 ');
 
 /**
  * The Compose stack of this repository under a name of its own, on the real engine. Disposing of it removes its
@@ -252,29 +258,36 @@ export class Stack implements AsyncDisposable {
   }
 
   follow(): Follower {
-    const child = spawn(
-      'docker',
-      this.#args(['logs', '--follow', '--since', new Date().toISOString(), '--no-color']),
-      {
-        cwd: top,
-        env: { ...process.env, ...this.#env },
-        stdio: ['ignore', 'pipe', 'ignore'],
-      },
-    );
+    const logs = ['logs', '--since', new Date().toISOString(), '--no-color', '--timestamps'];
+    const child = spawn('docker', this.#args([...logs, '--follow']), {
+      cwd: top,
+      env: { ...process.env, ...this.#env },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const seen = new Set<string>();
     const lines: string[] = [];
+    const take = (line: string) => {
+      const entry = timed(line);
+      if (entry === '' || seen.has(entry)) return;
+      seen.add(entry);
+      lines.push(entry.slice(entry.indexOf(' ') + 1));
+    };
     let rest = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       const parts = (rest + text).split('\n');
       rest = parts.pop() ?? '';
-      for (const part of parts) lines.push(part.replace(/^(\w+)-1 +\| /, '$1 '));
+      for (const part of parts) take(part);
     });
     const follower: Follower = {
       lines,
-      order: (moments) => {
-        const seen = Object.entries(moments)
-          .map(([name, word]) => [name, lines.findIndex((line) => line.includes(word))] as const)
-          .filter(([, at]) => at >= 0);
-        return seen.sort(([, a], [, b]) => a - b).map(([name]) => name);
+      order: async (moments) => {
+        for (const line of (await this.tryCompose(...logs)).stdout.split('\n')) take(line);
+        const written = [...seen].sort();
+        return Object.entries(moments)
+          .map(([name, word]) => [name, written.findIndex((line) => line.includes(word))] as const)
+          .filter(([, at]) => at >= 0)
+          .sort(([, a], [, b]) => a - b)
+          .map(([name]) => name);
       },
       stop: () => {
         child.kill('SIGKILL');

@@ -11,7 +11,7 @@ const moments = {
   'bot: SIGTERM': 'SIGTERM came.',
 };
 
-/** The bot got its signal, and not before it was flat. Two streams of one container may be told in either order. */
+/** The bot got its signal, and not before it was flat. The two streams of one container may come in either order. */
 function expectHeld(order: readonly string[]) {
   expect(order).toContain('bot: SIGTERM');
   expect(order).toContain('gate: flat');
@@ -47,7 +47,7 @@ describe.skipIf(engineMissing)(
         10_000,
       ).catch(() => undefined);
       const left = await stack.leftBy(instance);
-      const order = follower.order(moments);
+      const order = await follower.order(moments);
       follower.stop();
       table.push(
         `${what.padEnd(58)} open ${before.join('+')} → left ${left}  ${seconds.toFixed(1).padStart(5)} s  ${order.join(' → ')}`,
@@ -148,7 +148,9 @@ describe.skipIf(engineMissing)(
           'docker stop of all at the same instant (a reboot)',
           () =>
             Promise.all(
-              ['db', ...both].map((service) => dockerOk(['stop', stack.container(service as 'db')])),
+              (['db', ...both, 'dashboard'] as const).map((service) =>
+                dockerOk(['stop', stack.container(service)]),
+              ),
             ),
         ],
       ])('%s', async ([what, act]) => {
@@ -193,6 +195,51 @@ describe.skipIf(engineMissing)(
         expect(left).toBe(0);
         expect(await stack.health()).toMatchObject({ instance, trading: 'halted' });
         expect(await stack.lastReceipt()).toMatchObject({ state: 'flat', bot_instance: instance });
+      });
+    });
+
+    describe('what stands beside the two', () => {
+      const dashboard = stack.container('dashboard');
+      const db = stack.container('db');
+      test.for<[string, () => Promise<unknown>]>([
+        ['docker stop dashboard', () => dockerOk(['stop', dashboard])],
+        ['docker restart dashboard', () => dockerOk(['restart', dashboard])],
+        ['docker kill -s TERM dashboard', () => dockerOk(['kill', '--signal', 'TERM', dashboard])],
+        // On SIGTERM it waits for its clients, which do not leave, until it is killed: 30 s in production.
+        ['docker restart db', () => dockerOk(['restart', '--time', '2', db])],
+        [
+          'docker stop db, and start',
+          async () => {
+            await dockerOk(['stop', '--time', '2', db]);
+            await dockerOk(['start', db]);
+          },
+        ],
+      ])('%s: the bot keeps what it holds, and trades on', async ([what, act]) => {
+        const instance = await stack.trading();
+        const { restarts } = await stack.state('bot');
+        const started = performance.now();
+        await act();
+        const { last_tick_at } = await stack.health();
+        await eventually('it is ready and trades on', async () => {
+          const { trading, last_tick_at: tick } = await stack.health();
+          return (
+            trading === 'running' && tick > last_tick_at && (await stack.sidecarStatus('/readyz')) === 200
+          );
+        });
+        const seconds = (performance.now() - started) / 1000;
+        expect((await stack.health()).instance).toBe(instance);
+        expect((await stack.state('bot')).restarts).toBe(restarts);
+        const [positions, orders] = await stack.rows();
+        table.push(`${what.padEnd(58)} trades on, holding ${positions}+${orders}  ${seconds.toFixed(1)} s`);
+      });
+
+      test('docker kill -s TERM db: it stays until the bot has closed, and a stop is still flat', async () => {
+        const instance = await stack.trading();
+        await dockerOk(['kill', '--signal', 'TERM', db]);
+        await stack.compose('stop', 'sidecar', 'bot');
+        expect(await stack.lastReceipt()).toMatchObject({ state: 'flat', bot_instance: instance });
+        await eventually('the database has ended', async () => !(await stack.state('db')).running, 10_000);
+        expect(await stack.rowsAfterwards()).toEqual([0, 0]);
       });
     });
 
@@ -281,7 +328,7 @@ describe.skipIf(engineMissing)(
         ).catch(() => undefined);
         follower.stop();
         const left = await stack.leftBy(instance);
-        const order = follower.order(moments);
+        const order = await follower.order(moments);
         table.push(
           `${what.padEnd(58)} → left ${left}  ${seconds.toFixed(1).padStart(5)} s  ${order.join(' → ')}`,
         );
