@@ -14,6 +14,7 @@ const project = (order: number, name: string, include: string[], timeout: number
     // Real processes on a busy machine: a bound that was missed once is tried again, what misses it twice is broken.
     retry: name === 'unit' ? 0 : 1,
     sequence: { groupOrder: order },
+    ...(order === 0 ? {} : { globalSetup: './vitest.tools.ts' }),
   },
 });
 

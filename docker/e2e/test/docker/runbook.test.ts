@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { docker, engineMissing, top } from './engine.ts';
@@ -102,6 +102,9 @@ describe.skipIf(engineMissing)(
       const number = (counted.get(heading) ?? 0) + 1;
       counted.set(heading, number);
       test(`${heading}, block ${number}`, async () => {
+        // "Bring the checkout to the version that is to run": one that differs.
+        if (commands.includes('ship 1.1.0'))
+          await appendFile(path.join(folder, 'docker/bot/Dockerfile'), 'LABEL release=1.1.0\n');
         const { status, stdout, stderr } = await run('sh', ['-eu'], { cwd: folder, env, input: commands });
         expect(status, `${commands}\n${stdout}\n${stderr}`).toBe(0);
         if (commands.includes('docker compose stop\n'))

@@ -4,21 +4,23 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
+import { tool } from '../../../../vitest.tools.ts';
 import { gatePath, type Shell, startGate, until } from './gate-process.ts';
 import { reset, scriptedServer, silence } from './scripted-server.ts';
-import { tools } from './tools.ts';
 
-const found = tools(['bash', 'busybox', 'curl', 'dash', 'shellcheck']);
+const shellcheck = tool('shellcheck');
 const folder = mkdtempSync(path.join(tmpdir(), 'gate-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const SHELLS = ['dash', 'bash', 'busybox'] as const;
+
 /** Each shell with a PATH on which `sh` is that shell; busybox has nothing but its own applets and curl. */
-function shells(): Shell[] {
-  const curl = found.get('curl');
+function findShells(): Shell[] {
+  const curl = tool('curl');
   if (curl === undefined) return [];
   const list: Shell[] = [];
-  for (const name of ['dash', 'bash', 'busybox']) {
-    const file = found.get(name);
+  for (const name of SHELLS) {
+    const file = tool(name);
     if (file === undefined) continue;
     const bin = path.join(folder, name);
     mkdirSync(bin);
@@ -35,6 +37,8 @@ function shells(): Shell[] {
   return list;
 }
 
+const shells = findShells();
+
 const patient = "trap 'echo TERM; exit 0' TERM; echo up; while :; do sleep 0.05; done";
 const deaf = "trap '' TERM; echo up; while :; do sleep 0.05; done";
 const flat = { status: 200, body: '{"open_positions":[],"pending_orders":[]}' };
@@ -42,8 +46,8 @@ const open = { status: 200, body: '{"open_positions":[{"symbol":"BTC"}],"pending
 const closed = { status: 200, body: '{"open_positions":0,"pending_orders":0}' };
 const refused = 'http://127.0.0.1:9';
 
-test.skipIf(!found.has('shellcheck'))('shellcheck has nothing to say about it', () => {
-  const { stdout, status } = spawnSync(found.get('shellcheck') ?? '', ['--shell=sh', gatePath], {
+test.skipIf(shellcheck === undefined)('shellcheck has nothing to say about it', () => {
+  const { stdout, status } = spawnSync(shellcheck ?? '', ['--shell=sh', gatePath], {
     encoding: 'utf8',
   });
   expect(stdout).toBe('');
@@ -51,10 +55,12 @@ test.skipIf(!found.has('shellcheck'))('shellcheck has nothing to say about it', 
 });
 
 test('every shell that the gate promises to run under is here', (context) => {
-  context.skip(found.size < 5, `only found: ${[...found.keys()].join(', ')}`);
+  const names = shells.map(({ name }) => name);
+  context.skip(names.length < SHELLS.length, `only found: ${names.join(', ')}`);
+  expect(names).toEqual(SHELLS);
 });
 
-describe.concurrent.for(shells())('under $name', (shell) => {
+describe.concurrent.for(shells)('under $name', (shell) => {
   const run = (bot: string | readonly string[], env: Record<string, string> = {}, events: string[] = []) =>
     startGate(shell, bot, env, events);
 

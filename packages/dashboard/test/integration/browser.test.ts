@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findChromium, launch } from '../support/chromium.ts';
+import { tool } from '../../../../vitest.tools.ts';
+import { launch } from '../support/chromium.ts';
 import { misbehave, type Running, startBot, startDashboard, startSidecar } from '../support/processes.ts';
 
 const TOKEN = 'token-of-the-drain';
@@ -22,10 +23,10 @@ const LOOKS = [
   { name: 'phone-dark', viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
 ] as const;
 
-const found = await findChromium();
-const why = 'missing' in found ? ` (skipped: ${found.missing})` : '';
+const chromium = tool('chromium');
+const why = chromium === undefined ? ' (skipped: no chromium; apt-get install chromium)' : '';
 
-describe.skipIf('missing' in found)(`the page in a browser, over real processes${why}`, () => {
+describe.skipIf(chromium === undefined)(`the page in a browser, over real processes${why}`, () => {
   let browser: Browser;
   let postgres: LocalPostgres;
   let bot: Running;
@@ -100,8 +101,8 @@ describe.skipIf('missing' in found)(`the page in a browser, over real processes$
   }
 
   beforeAll(async () => {
-    if ('missing' in found) return;
-    [browser, postgres, bot] = await Promise.all([launch(found.path), startLocalPostgres(), startBot()]);
+    if (chromium === undefined) return;
+    [browser, postgres, bot] = await Promise.all([launch(chromium), startLocalPostgres(), startBot()]);
     sidecar = await startSidecar(sidecarEnv());
     dashboard = await startDashboard(dashboardEnv());
     for (const look of LOOKS) await open(look);
@@ -270,9 +271,9 @@ const violationsOf = (page: Page): Promise<unknown> =>
 
 const focused = (page: Page): Promise<unknown> => page.evaluate('document.activeElement.textContent');
 
-describe.skipIf('missing' in found)(`a page about many bots, one of them hostile${why}`, () => {
+describe.skipIf(chromium === undefined)(`a page about many bots, one of them hostile${why}`, () => {
   it('shows each as a card, and hostile words as text', async () => {
-    if ('missing' in found) return;
+    if (chromium === undefined) return;
     const evil = `<script>document.title='owned'</script><img src=x onerror="document.title='owned'">`;
     const server = createServer((request, response) => {
       const what = request.url?.split('/').at(-1);
@@ -305,7 +306,7 @@ describe.skipIf('missing' in found)(`a page about many bots, one of them hostile
       (_, n) => `bot-${n}=${n === 5 ? 'http://127.0.0.1:9' : `${base}/${n}`}`,
     );
     const dashboard = await startDashboard({ SIDECARS: names.join(',') });
-    const browser = await launch(found.path);
+    const browser = await launch(chromium);
     try {
       for (const { name, ...options } of LOOKS) {
         const page = await (await browser.newContext(options)).newPage();

@@ -44,7 +44,8 @@ export interface Running {
   readonly end: () => Promise<void>;
 }
 
-function run(
+/** Starts a program with no more of this environment than its PATH. */
+export function run(
   command: string,
   args: string[],
   env: Record<string, string>,
