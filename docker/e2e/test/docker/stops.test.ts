@@ -201,6 +201,20 @@ describe.skipIf(engineMissing)(
     describe('what stands beside the two', () => {
       const dashboard = stack.container('dashboard');
       const db = stack.container('db');
+
+      test('docker kill -s TERM db: it stays until its last client has gone, and a stop is still flat', async () => {
+        const instance = await stack.trading();
+        await dockerOk(['kill', '--signal', 'TERM', db]);
+        await stack.compose('stop', 'dashboard', 'sidecar', 'bot');
+        expect(await stack.lastReceipt()).toMatchObject({ state: 'flat', bot_instance: instance });
+        await eventually(
+          'its last client has gone, and the database',
+          async () => !(await stack.state('db')).running,
+          10_000,
+        );
+        expect(await stack.rowsAfterwards()).toEqual([0, 0]);
+      });
+
       test.for<[string, () => Promise<unknown>]>([
         ['docker stop dashboard', () => dockerOk(['stop', dashboard])],
         ['docker restart dashboard', () => dockerOk(['restart', dashboard])],
@@ -231,15 +245,6 @@ describe.skipIf(engineMissing)(
         expect((await stack.state('bot')).restarts).toBe(restarts);
         const [positions, orders] = await stack.rows();
         table.push(`${what.padEnd(58)} trades on, holding ${positions}+${orders}  ${seconds.toFixed(1)} s`);
-      });
-
-      test('docker kill -s TERM db: it stays until the bot has closed, and a stop is still flat', async () => {
-        const instance = await stack.trading();
-        await dockerOk(['kill', '--signal', 'TERM', db]);
-        await stack.compose('stop', 'sidecar', 'bot');
-        expect(await stack.lastReceipt()).toMatchObject({ state: 'flat', bot_instance: instance });
-        await eventually('the database has ended', async () => !(await stack.state('db')).running, 10_000);
-        expect(await stack.rowsAfterwards()).toEqual([0, 0]);
       });
     });
 

@@ -31,7 +31,7 @@ const EXIT_MS = 500;
 const GOOD_NEWS_MS = 1000;
 
 /** How often the connection of FLAT_CHECK_SQL is looked after, in milliseconds. */
-const KEEP_CONNECTED_MS = 15_000;
+const KEEP_CONNECTED_MS = 5_000;
 
 /** `botwarden serve`: watches the bot until a signal, then drains and exits with what became of it. */
 export async function serve(args: readonly string[], host: Host): Promise<number> {
