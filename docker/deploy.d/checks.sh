@@ -61,7 +61,8 @@ check_engine() {
   fi
 }
 
-# others_may FILE: what all others may do with it, as ls writes it.
+# others_may FILE: what all others may do with it, as ls writes it: POSIX has no other way to ask.
+# shellcheck disable=SC2012
 others_may() { ls -ld "$1" | cut -c 8-10; }
 
 check_settings() {

@@ -54,10 +54,9 @@ image_variable() {
 
 # write_setting NAME VALUE: in .env, at once or not at all; an empty value takes the line away.
 write_setting() {
-  cp -p .env .env.next &&
-    sed "/^$1=/d" .env >.env.next &&
-    { [ -z "$2" ] || printf '%s=%s\n' "$1" "$2" >>.env.next; } &&
-    mv .env.next .env || fail 1 'cannot write to .env.'
+  if ! { cp -p .env .env.next && sed "/^$1=/d" .env >.env.next; }; then fail 1 'cannot write to .env.next.'; fi
+  if [ -n "$2" ] && ! printf '%s=%s\n' "$1" "$2" >>.env.next; then fail 1 'cannot write to .env.next.'; fi
+  mv .env.next .env || fail 1 'cannot write to .env.'
 }
 
 # secret_files: the files of the model's secrets, one a line.

@@ -118,7 +118,7 @@ keep() {
 go_back_to() {
   # Not through a pipe: the settings are read again below.
   while read -r service name id; do
-    [ -n "$service" ] && [ "$service" != db ] || continue
+    case $service in '' | db) continue ;; esac
     [ "$(image_id "$(image_of "$service")")" != "$id" ] || continue
     variable=$(image_variable "$service")
     if [ -z "$variable" ]; then

@@ -8,7 +8,6 @@ import { tool } from '../../../../vitest.tools.ts';
 import { gatePath, type Shell, startGate, until } from './gate-process.ts';
 import { reset, scriptedServer, silence } from './scripted-server.ts';
 
-const shellcheck = tool('shellcheck');
 const folder = mkdtempSync(path.join(tmpdir(), 'gate-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -45,14 +44,6 @@ const flat = { status: 200, body: '{"open_positions":[],"pending_orders":[]}' };
 const open = { status: 200, body: '{"open_positions":[{"symbol":"BTC"}],"pending_orders":[]}' };
 const closed = { status: 200, body: '{"open_positions":0,"pending_orders":0}' };
 const refused = 'http://127.0.0.1:9';
-
-test.skipIf(shellcheck === undefined)('shellcheck has nothing to say about it', () => {
-  const { stdout, status } = spawnSync(shellcheck ?? '', ['--shell=sh', gatePath], {
-    encoding: 'utf8',
-  });
-  expect(stdout).toBe('');
-  expect(status).toBe(0);
-});
 
 test('every shell that the gate promises to run under is here', (context) => {
   const names = shells.map(({ name }) => name);
