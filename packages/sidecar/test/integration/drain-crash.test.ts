@@ -144,18 +144,14 @@ describe('a sidecar that comes back to a boot that was drained', () => {
 
 describe('a signal that comes before the sidecar listens', () => {
   // Node itself takes some time before the program's first line; when that runs cannot be seen from outside.
-  it('is never answered by anything but a drain, or by an end before the program began', async () => {
+  it('is answered by a drain, or ends a program that has not begun: it said nothing, and asked the bot nothing', async () => {
     let early = 0;
-    for (let delay = 20; delay <= 400 && early < 3; delay += 20) {
-      const { code, drained, wasListening } = await signalAfter(delay);
+    for (let delay = 20; delay <= 1_000 && early < 3; delay += 20) {
+      const { code, drained, begun, wasListening } = await signalAfter(delay);
       if (wasListening) break;
-      if (drained) {
-        early += 1;
-        expect(code).toBe(0);
-      } else {
-        expect(code).toBeNull();
-        expect(early).toBe(0);
-      }
+      if (drained) early += 1;
+      else expect(begun).toBe(false);
+      expect(code).toBe(drained ? 0 : null);
     }
     expect(early).toBeGreaterThan(0);
   });
@@ -163,7 +159,7 @@ describe('a signal that comes before the sidecar listens', () => {
 
 async function signalAfter(
   ms: number,
-): Promise<{ code: number | null; drained: boolean; wasListening: boolean }> {
+): Promise<{ code: number | null; drained: boolean; begun: boolean; wasListening: boolean }> {
   const bot = await bots.start({});
   const log = newLog();
   const child = spawn(process.execPath, [MAIN], {
@@ -188,7 +184,8 @@ async function signalAfter(
     expect(await bot.look()).toMatchObject({ open: 0, pending: 0, halted: true });
     expect(await bot.closeCalls()).toHaveLength(1);
   }
-  return { code, drained, wasListening };
+  const begun = output !== '' || (await bot.look()).seen.length > 0;
+  return { code, drained, begun, wasListening };
 }
 
 describe('a drain log that cannot be written', () => {
