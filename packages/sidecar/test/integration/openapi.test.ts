@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { VERSION } from '../../src/version.ts';
+import { misbehave, type Running, startBot, startSidecar, until } from '../support/processes.ts';
+
+interface Described {
+  readonly $ref?: string;
+  readonly content?: Readonly<Record<string, unknown>>;
+}
+const text = readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8');
+const document: {
+  info: { version: string };
+  paths: Record<string, Record<string, { responses: Record<string, Described> }>>;
+} = parse(text);
+// The form of a time is tested where times are made.
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema(document, 'openapi');
+
+const TOKEN = 'the-drain-token-of-this-test';
+const seen = new Set<string>();
+
+/** Asks, and holds the answer against what openapi.yaml says of that call and status. */
+async function ask(
+  sidecar: Running,
+  method: 'GET' | 'POST' | 'PUT',
+  path: string,
+  token?: string,
+): Promise<{ status: number; body: unknown }> {
+  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const answer = await fetch(sidecar.url + path, { method, headers });
+  const name = path.replace(/\?.*/, '');
+  const key = method === 'PUT' ? 'get' : method.toLowerCase();
+  const call = `${key} ${name} ${answer.status}`;
+  seen.add(call);
+  let pointer = `/paths/${name.replaceAll('/', '~1')}/${key}/responses/${answer.status}`;
+  const described = document.paths[name]?.[key]?.responses[answer.status];
+  expect(described, `${call} is not in openapi.yaml`).toBeDefined();
+  if (described?.$ref !== undefined) pointer = described.$ref.slice(1);
+  const type = (answer.headers.get('content-type') ?? '').replace(/;.*/, '');
+  const body = type.endsWith('json') ? await answer.json() : await answer.text();
+  const schema = `openapi#${pointer}/content/${type.replaceAll('/', '~1')}/schema`;
+  const validate = ajv.getSchema(schema);
+  expect(validate, `${call} as ${type}`).toBeDefined();
+  expect(validate?.(body) === true ? [] : validate?.errors, `${call}: ${JSON.stringify(body)}`).toEqual([]);
+  return { status: answer.status, body };
+}
+
+describe('openapi.yaml describes what the sidecar answers', () => {
+  let bot: Running;
+  let sidecar: Running;
+  const paths = Object.keys(document.paths);
+  beforeAll(async () => {
+    bot = await startBot();
+    sidecar = await startSidecar({
+      BOT_URL: bot.url,
+      PROBE_INTERVAL: '200ms',
+      STARTUP_GRACE: '1s',
+      DRAIN_TIMEOUT: '7s',
+      DRAIN_TOKEN: TOKEN,
+    });
+  });
+  afterAll(async () => {
+    await sidecar?.end();
+    await bot?.end();
+  });
+  const readyIs = (status: number) =>
+    until(`/readyz answers ${status}`, async () => (await ask(sidecar, 'GET', '/readyz')).status === status);
+
+  it('names every path that there is, and no other, and this version', async () => {
+    const answer = await fetch(`${sidecar.url}/nothing`);
+    const { error } = (await answer.json()) as { error: { message: string } };
+    expect(error.message.match(/\/[a-z]+/g)?.slice(1)).toEqual(paths);
+    expect(document.info.version).toBe(VERSION);
+  });
+
+  it('while it starts, and when all is well', async () => {
+    for (const path of paths) await ask(sidecar, 'GET', path);
+    await readyIs(200);
+    await until('what is open is known', async () =>
+      JSON.stringify((await ask(sidecar, 'GET', '/healthz')).body).includes('"open_positions":'),
+    );
+    for (const path of paths) await ask(sidecar, 'GET', path);
+    for (const path of paths) await ask(sidecar, 'PUT', path);
+    await ask(sidecar, 'POST', '/drain');
+    await ask(sidecar, 'POST', '/drain', 'wrong');
+  });
+
+  it('while the bot is ill', async () => {
+    await misbehave(bot, 'unload-model');
+    await until('a restart is asked for', async () => (await ask(sidecar, 'GET', '/livez')).status === 503);
+    for (const path of paths) await ask(sidecar, 'GET', path);
+  });
+
+  it('while it drains, and afterwards', async () => {
+    await misbehave(bot, 'fail-close');
+    await ask(sidecar, 'POST', '/drain?wait=false', TOKEN);
+    for (const path of paths) await ask(sidecar, 'GET', path);
+    expect((await ask(sidecar, 'POST', '/drain', TOKEN)).status).toBe(503);
+    for (const path of paths) await ask(sidecar, 'GET', path);
+    await misbehave(bot, 'none');
+    expect((await ask(sidecar, 'POST', '/drain', TOKEN)).status).toBe(200);
+    for (const path of paths) await ask(sidecar, 'GET', path);
+  });
+
+  it('without a token', async () => {
+    const open = await startSidecar({ BOT_URL: bot.url });
+    try {
+      expect((await ask(open, 'POST', '/drain', TOKEN)).status).toBe(403);
+      expect((await ask(open, 'GET', '/startupz')).status).toBe(503);
+    } finally {
+      await open.end();
+    }
+  });
+
+  it('and each answer that it describes was seen here', () => {
+    const described = Object.entries(document.paths).flatMap(([path, calls]) =>
+      Object.entries(calls).flatMap(([method, { responses }]) =>
+        Object.keys(responses).map((status) => `${method} ${path} ${status}`),
+      ),
+    );
+    // Another method has no place of its own: it is asked as PUT, and counted with GET.
+    expect(described.filter((call) => !seen.has(call))).toEqual([]);
+  });
+});
