@@ -7,15 +7,20 @@ import { ended, eventually, Stack } from './stack.ts';
 const moments = {
   'gate: stop asked for': 'stop asked for. The bot is held',
   'sidecar: flat': '"state":"flat"',
+  'gate: closes by itself': "closing through the bot's own endpoint",
   'gate: flat': 'hold-until-flat: flat.',
   'bot: SIGTERM': 'SIGTERM came.',
 };
 
-/** The bot got its signal, and not before it was flat. The two streams of one container may come in either order. */
+/**
+ * The bot got its signal, and not before it was flat. The two streams of one container may come in either order. A
+ * sidecar that is restarted at the same moment may be away: then the gate closes by itself, and the sidecar proves flat
+ * whenever it does.
+ */
 function expectHeld(order: readonly string[]) {
   expect(order).toContain('bot: SIGTERM');
   expect(order).toContain('gate: flat');
-  if (order.includes('sidecar: flat'))
+  if (order.includes('sidecar: flat') && !order.includes('gate: closes by itself'))
     expect(order.indexOf('sidecar: flat')).toBeLessThan(order.indexOf('bot: SIGTERM'));
 }
 
@@ -46,7 +51,8 @@ describe.skipIf(engineMissing)(
         async () => follower.lines.some((line) => line.includes('SIGTERM came.')),
         10_000,
       ).catch(() => undefined);
-      const left = await stack.leftBy(instance);
+      // The database itself may have been restarted by what was done.
+      const left = await eventually('the database tells', () => stack.leftBy(instance), 30_000);
       const order = await follower.order(moments);
       follower.stop();
       table.push(
