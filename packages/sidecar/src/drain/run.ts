@@ -3,6 +3,7 @@ import type { Alert } from '../alerts.ts';
 import { type Bot, BotError, type BotPositions, type CloseRequest } from '../bot/bot.ts';
 import type { Clock } from '../clock.ts';
 import type { EventLog } from '../event-log.ts';
+import { backOff } from './back-off.ts';
 import { cutOff, pause } from './cut-off.ts';
 import type { EmergencyCall } from './emergency.ts';
 import {
@@ -76,14 +77,8 @@ export interface DrainRun {
   readonly abandon: (why: string) => void;
 }
 
-/** A recovered bot is noticed fast, and a struggling one is not buried: 250 ms, doubling with jitter, 5 s at most. */
-const BACK_OFF = {
-  retries: Number.POSITIVE_INFINITY,
-  minTimeout: 250,
-  maxTimeout: 5_000,
-  factor: 2,
-  randomize: true,
-};
+/** p-retry tries again as long as its signal lets it; the wait in between is ours, for it has to know the budget. */
+const UNTIL_STOPPED = { retries: Number.POSITIVE_INFINITY, minTimeout: 0 };
 /** A disk that hangs must not hold up the close call: the paper of a start may take this long. */
 const FIRST_PAPER_MS = 1_000;
 const PROOF_MS = 5_000;
@@ -173,7 +168,7 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
     }
   }
 
-  /** p-retry keeps the pace; what a failure means, the machine decides from the same facts. */
+  /** p-retry makes the attempts; what a failure means, the machine decides from the same facts. */
   async function close(afterMs: number, signal: AbortSignal): Promise<void> {
     try {
       if (afterMs > 0) await pause(afterMs, signal);
@@ -191,13 +186,13 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
           dispatch({ type: 'close-answered', at: clock.elapsed(), counts: answer.left, done: answer.done });
         },
         {
-          ...BACK_OFF,
+          ...UNTIL_STOPPED,
           signal,
           shouldRetry: ({ error }) => isRetryable(error),
-          onFailedAttempt: async ({ error, retryDelay }) => {
+          onFailedAttempt: async ({ error, attemptNumber }) => {
             const failure = BotError.from(error, 'close call');
             const final = !isRetryable(failure);
-            const waitMs = final ? 0 : Math.max(retryDelay, askedFor(failure));
+            const waitMs = final ? 0 : Math.max(backOff(attemptNumber, untilGivingUp()), askedFor(failure));
             dispatch({
               type: 'attempt-failed',
               why: failure.message,
@@ -206,7 +201,7 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
               lostTouch: failure.disconnected || failure.code === 'BOT_TIMEOUT',
               retryInMs: waitMs,
             });
-            if (waitMs > retryDelay) await pause(waitMs - retryDelay, signal);
+            await pause(waitMs, signal);
           },
         },
       );
@@ -215,9 +210,11 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
     }
   }
 
-  /** `Retry-After` counts as long as one whole attempt still fits behind it; a longer one is cut to that. */
+  /** `Retry-After`; a longer one is cut to where one whole attempt still fits behind it, and after that one it holds. */
   function askedFor(failure: BotError): number {
-    return Math.min(failure.retryAfterMs ?? 0, Math.max(0, untilGivingUp() - context.closeTimeoutMs));
+    const asked = failure.retryAfterMs ?? 0;
+    const latest = untilGivingUp() - context.closeTimeoutMs;
+    return latest > 0 ? Math.min(asked, latest) : asked;
   }
 
   async function read(afterMs: number, epoch: number, signal: AbortSignal): Promise<void> {
@@ -312,13 +309,15 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
       sentence: 'The emergency endpoint is being called with what is open.',
     });
     let last = 'no answer in time';
+    const endsBy = clock.elapsed() + limit;
     try {
       await cutOff(limit, null, (cut) =>
         pRetry(() => call(notice, cut), {
-          ...BACK_OFF,
+          ...UNTIL_STOPPED,
           signal: cut,
-          onFailedAttempt: ({ error }) => {
+          onFailedAttempt: async ({ error, attemptNumber }) => {
             last = inWords(error);
+            await pause(backOff(attemptNumber, endsBy - clock.elapsed()), cut);
           },
         }),
       );

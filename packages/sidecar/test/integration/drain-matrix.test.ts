@@ -277,6 +277,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     'with 429 and Retry-After as a date': flat(2, { bot: once({ do: 'retry-at', inMs: 1_500 }) }),
     'with a Retry-After of an hour, which is not waited for': flat(2, {
       bot: once(status(503, { 'retry-after': '3600' })),
+      env: { CLOSE_TIMEOUT: '1500ms' },
     }),
     'by never answering': flat(2, { bot: once(HANG) }),
     'by headers and then nothing': flat(2, { bot: once({ do: 'headers-then-nothing' }) }),
@@ -295,7 +296,10 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     'after it closed everything, by never answering': flat([1, 2], {
       bot: once({ do: 'close-then', answer: HANG }),
     }),
-    'five times over': flat([3, 6], { bot: { close: [status(503), status(503), { do: 'reset' }, OK] } }),
+    'five times over': flat([6, 7], {
+      bot: { close: [status(503), status(503), { do: 'reset' }, status(500), status(502), OK] },
+      env: { DRAIN_TIMEOUT: '20s' },
+    }),
   },
 
   'a close call that always fails': {
@@ -307,7 +311,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       bot: always(status(308, { location: '/health' })),
       left: [2, 1],
     }),
-    'with a Retry-After of an hour': notFlat([2, 3], {
+    'with a Retry-After of an hour, which holds after one more try': notFlat(2, {
       bot: always(status(429, { 'retry-after': '3600' })),
       left: [2, 1],
     }),
