@@ -5,4 +5,4 @@
  * @module
  */
 export { type EmbeddedPostgresClass, isRoot, loadEmbeddedPostgres } from './readable.ts';
-export { type LocalPostgres, type LocalPostgresOptions, startLocalPostgres } from './server.ts';
+export { freePort, type LocalPostgres, type LocalPostgresOptions, startLocalPostgres } from './server.ts';

@@ -70,7 +70,7 @@ export async function startLocalPostgres(options: LocalPostgresOptions = {}): Pr
 }
 
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const listener = createServer();
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
   const address = listener.address();

@@ -11,15 +11,16 @@ export interface Outcome {
   stderr: string;
 }
 
-/** Runs `docker` with these arguments; at most `limit` milliseconds, after which it is ended. */
-export function docker(
+/** Runs a program in a folder, to its end; with a `limit` at most so many milliseconds, after which it is ended. */
+export function run(
+  program: string,
   args: readonly string[],
-  options: { env?: Record<string, string>; input?: string; limit?: number } = {},
+  options: { cwd: string; env?: Record<string, string>; input?: string; limit?: number },
 ): Promise<Outcome> {
-  const child = spawn('docker', args, {
-    cwd: top,
-    env: { ...process.env, COMPOSE_ANSI: 'never', COMPOSE_PROGRESS: 'plain', ...options.env },
-    timeout: options.limit ?? 180_000,
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    timeout: options.limit,
   });
   const outcome: Outcome = { status: null, stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -33,6 +34,15 @@ export function docker(
     child.on('error', reject);
     child.on('close', (status) => resolve({ ...outcome, status }));
   });
+}
+
+/** Runs `docker` at the top of the repository; at most `limit` milliseconds, by default three minutes. */
+export function docker(
+  args: readonly string[],
+  { env, limit = 180_000, ...options }: { env?: Record<string, string>; input?: string; limit?: number } = {},
+): Promise<Outcome> {
+  const plain = { COMPOSE_ANSI: 'never', COMPOSE_PROGRESS: 'plain' };
+  return run('docker', args, { ...options, cwd: top, env: { ...plain, ...env }, limit });
 }
 
 /** The same, for a command that has to work: gives its output, or throws what it said. */

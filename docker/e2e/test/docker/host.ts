@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { docker, dockerOk, type Outcome, top } from './engine.ts';
+import { docker, dockerOk, type Outcome, run, top } from './engine.ts';
 import { eventually } from './stack.ts';
 
 /** A line of the journal of docker/deploy, as far as these tests ask. */
@@ -14,27 +14,6 @@ export interface Shipped {
   models: string;
   backup: string;
   images: { service: string; image: string; id: string }[];
-}
-
-/** Runs a program in a folder, to its end. */
-export function run(
-  program: string,
-  args: readonly string[],
-  options: { cwd: string; env?: Record<string, string>; input?: string },
-): Promise<Outcome> {
-  const child = spawn(program, args, { cwd: options.cwd, env: { ...process.env, ...options.env } });
-  const outcome: Outcome = { status: null, stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    outcome.stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    outcome.stderr += text;
-  });
-  child.stdin.on('error', () => {}).end(options.input ?? '');
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (status) => resolve({ ...outcome, status }));
-  });
 }
 
 /** A clean clone of this repository, as whoever installs it has one. */

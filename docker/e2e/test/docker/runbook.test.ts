@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { appendFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { docker, engineMissing, top } from './engine.ts';
-import { cleanClone, run } from './host.ts';
+import { docker, engineMissing, run, top } from './engine.ts';
+import { cleanClone } from './host.ts';
 
 const runbook = readFileSync(path.join(top, 'docker/README.md'), 'utf8');
 

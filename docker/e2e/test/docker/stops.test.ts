@@ -35,9 +35,12 @@ describe.skipIf(engineMissing)(
       process.stdout.write(`\n${table.join('\n')}\n`);
     });
 
-    /** Opens positions, does what a person does, and tells what became of the boot that held them. */
-    async function stopping(what: string, act: () => Promise<unknown>) {
-      const instance = await stack.trading();
+    /**
+     * Does what a person does to a boot of the bot that holds positions, and tells what became of it. Without `boot` one
+     * is brought up first.
+     */
+    async function stopping(what: string, act: () => Promise<unknown>, boot?: string) {
+      const instance = boot ?? (await stack.trading());
       const before = await stack.rows();
       const follower = stack.follow();
       const started = performance.now();
@@ -302,7 +305,7 @@ describe.skipIf(engineMissing)(
       test('while the sidecar is dead: the gate closes by itself', async () => {
         await stack.trading();
         await dockerOk(['kill', stack.container('sidecar')]);
-        const { left, order } = await stopping2('docker stop bot, sidecar killed');
+        const { left, order } = await stoppingTheBot('docker stop bot, sidecar killed');
         expect(left).toBe(0);
         expectHeld(order);
       });
@@ -310,7 +313,7 @@ describe.skipIf(engineMissing)(
       test('while the sidecar hangs: the gate closes by itself', async () => {
         await stack.trading();
         await dockerOk(['pause', stack.container('sidecar')]);
-        const { left } = await stopping2('docker stop bot, sidecar paused');
+        const { left } = await stoppingTheBot('docker stop bot, sidecar paused');
         await dockerOk(['unpause', stack.container('sidecar')]);
         expect(left).toBe(0);
       });
@@ -320,30 +323,15 @@ describe.skipIf(engineMissing)(
         const networks = ['data', 'outside'].map((name) => `${stack.project}_${name}`);
         for (const network of networks)
           await dockerOk(['network', 'disconnect', network, stack.container('sidecar')]);
-        const { left } = await stopping2('docker stop bot, sidecar cut off');
+        const { left } = await stoppingTheBot('docker stop bot, sidecar cut off');
         await stack.compose('up', '--detach', '--force-recreate', 'sidecar');
         expect(left).toBe(0);
       });
 
       /** The bot alone is stopped, in the state in which the stack is. */
-      async function stopping2(what: string) {
+      async function stoppingTheBot(what: string) {
         const { instance } = await stack.health();
-        const follower = stack.follow();
-        const started = performance.now();
-        await dockerOk(['stop', stack.container('bot')]);
-        const seconds = (performance.now() - started) / 1000;
-        await eventually(
-          'the end of the bot is in the log',
-          async () => follower.lines.some((line) => line.includes('SIGTERM came.')),
-          10_000,
-        ).catch(() => undefined);
-        follower.stop();
-        const left = await stack.leftBy(instance);
-        const order = await follower.order(moments);
-        table.push(
-          `${what.padEnd(58)} → left ${left}  ${seconds.toFixed(1).padStart(5)} s  ${order.join(' → ')}`,
-        );
-        return { left, order };
+        return stopping(what, () => dockerOk(['stop', stack.container('bot')]), instance);
       }
     });
 

@@ -3,7 +3,12 @@ import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EmbeddedPostgresClass, isRoot, loadEmbeddedPostgres } from '@botwarden/local-postgres';
+import {
+  type EmbeddedPostgresClass,
+  freePort,
+  isRoot,
+  loadEmbeddedPostgres,
+} from '@botwarden/local-postgres';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createMonitor } from '../../src/index.ts';
@@ -21,14 +26,6 @@ const url = (user = 'trader', password = PASSWORD, at = port) =>
   `postgres://${user}:${password}@127.0.0.1:${at}/postgres`;
 const database = (options: Partial<Parameters<typeof postgresProbe>[0]> = {}) =>
   postgresProbe({ name: 'database', connectionString: url(), ...options });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await once(probe.listen(0, '127.0.0.1'), 'listening');
-  const { port: free } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return free;
-}
 
 const WITHIN = { timeout: 15_000, interval: 50 };
 
