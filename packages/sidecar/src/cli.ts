@@ -30,6 +30,8 @@ export async function run(host: Host): Promise<number> {
     );
     return 2;
   }
+  // Only a sidecar has something to do before it may end; the others go at once.
+  if (name !== 'serve' && host.takeSignals().length > 0) return 130;
   const command = await load();
   return command(args, host);
 }

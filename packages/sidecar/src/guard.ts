@@ -8,7 +8,7 @@ import type { EventLog } from './event-log.ts';
 import { beginHealing, type HealRules, type HealState, heal, type Verdict } from './heal/heal.ts';
 import { VERSION } from './version.ts';
 import { concerns } from './watch/concerns.ts';
-import { type BotSelf, factsOf, selfOf } from './watch/facts.ts';
+import { type BotSelf, factsOf, selfOf, tradedAt } from './watch/facts.ts';
 import type { OpenNow } from './watch/open-now.ts';
 
 /** What the guard is made of. */
@@ -47,6 +47,8 @@ export interface Guard {
   readonly health: () => HealthDocument;
   /** The boot of the bot that was last seen; null when none was, or the bot does not say. */
   readonly instance: () => string | null;
+  /** When the bot was last seen trading or with something open, in milliseconds since 1970; null when it never was. */
+  readonly lastTraded: () => number | null;
   /** Calls `listener` at each new verdict. */
   readonly onHeal: (listener: (verdict: Verdict) => void) => void;
   readonly close: () => void;
@@ -61,12 +63,14 @@ export function createGuard(options: GuardOptions): Guard {
   let state: HealState = beginHealing(clock.elapsed());
   let met = false;
   let wasReady = false;
+  let lastTraded: number | null = null;
   let timer: NodeJS.Timeout | undefined;
   const healListeners: Array<(verdict: Verdict) => void> = [];
 
   const look = (): HealState => {
     const snapshot = monitor.snapshot();
     const facts = factsOf(snapshot, drainer.current() !== null);
+    lastTraded = tradedAt(snapshot, openNow()) ?? lastTraded;
     // The first boot that answers may be one that an earlier sidecar left halted; any later one cannot be.
     if (!met && facts.api === 'answers') state = meet(selfOf(snapshot));
     const before = state;
@@ -215,6 +219,7 @@ export function createGuard(options: GuardOptions): Guard {
       };
     },
     instance: () => state.instance,
+    lastTraded: () => lastTraded,
     onHeal: (listener) => void healListeners.push(listener),
     close() {
       clearInterval(timer);

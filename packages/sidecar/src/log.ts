@@ -4,11 +4,17 @@ import pino, { type Logger } from 'pino';
 /** One JSON line per event on standard output. */
 export type Log = Logger;
 
+/** What a full disk may leave unwritten in memory, in bytes; more is dropped. */
+const UNWRITTEN_MAX = 1_048_576;
+
 /**
  * Makes the log. Lines are written at once, so that the last one before an exit is not lost, and every text in them is
  * masked: what looks like a credential, and `secrets` literally.
  */
 export function createLog(level: string, secrets: readonly string[], version: string): Log {
+  const output = pino.destination({ dest: 1, sync: true, maxLength: UNWRITTEN_MAX });
+  // A full disk must not end a drain: receipt, alert and exit code speak without the log.
+  output.on('error', () => undefined);
   return pino(
     {
       level,
@@ -32,6 +38,6 @@ export function createLog(level: string, secrets: readonly string[], version: st
         },
       },
     },
-    pino.destination({ dest: 1, sync: true }),
+    output,
   );
 }

@@ -52,8 +52,11 @@ export function createMetrics({ monitor, guard, drainer, openNow }: MetricsOptio
     buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300],
     registers,
   });
+  let counted = '';
   drainer.on('change', (view) => {
-    if (view.phase !== 'ended') return;
+    // An end is told when it is decided, and again when its receipt is kept.
+    if (view.phase !== 'ended' || view.drain_id === counted) return;
+    counted = view.drain_id;
     drains.inc({ outcome: view.state });
     duration.observe(view.duration_ms / 1000);
   });

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http';
-import { createMonitor, type MonitoredProbe, probe } from '@botwarden/probes';
+import { createMonitor, type MonitoredProbe, ProbeOptionError, probe } from '@botwarden/probes';
 import { createPostgresSession } from '@botwarden/probes/postgres';
 import { createTerminus } from '@godaddy/terminus';
 import { type Alert, createAlerts } from '../alerts.ts';
@@ -27,6 +27,9 @@ import { createBot } from './create-bot.ts';
 /** The very end of the budget: open connections end, the last alerts go out, the process exits; in milliseconds. */
 const EXIT_MS = 500;
 
+/** What is left for the exit itself, in milliseconds. */
+const LAST_MS = 50;
+
 /** How long a process that ends well waits for its alerts, in milliseconds. */
 const GOOD_NEWS_MS = 1000;
 
@@ -51,7 +54,13 @@ export async function serve(args: readonly string[], host: Host): Promise<number
     host.stderr.write(`botwarden: ${error.message}\n`);
     return 2;
   }
-  return guardBot(config, declared, host);
+  try {
+    return await guardBot(config, declared, host);
+  } catch (error) {
+    if (!(error instanceof ProbeOptionError)) throw error;
+    host.stderr.write(`botwarden: the configuration cannot be used: ${withoutCredentials(error.message)}\n`);
+    return host.exit(2);
+  }
 }
 
 async function guardBot(config: Config, declared: readonly MonitoredProbe[], host: Host): Promise<number> {
@@ -74,6 +83,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
         tickMaxAgeMs: config.probes.tickMaxAgeMs,
         timeoutMs: config.probes.timeoutMs,
         now: clock.now,
+        drained: (instance) => receipts.lastOf(instance)?.state === 'flat',
         ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
       }),
       closePathProbe(bot, config.drain.closeTimeoutMs),
@@ -99,6 +109,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
         : createEmergencyCall({ url: config.drain.emergencyUrl }),
     alert: (alert) => alerts.send(alert),
     currentInstance: () => guard.instance(),
+    lastTraded: () => guard.lastTraded(),
     clock,
   });
   const guard = createGuard({
@@ -120,37 +131,42 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   // From here to the end of this function nothing waits: no signal can fall between the recorder and terminus.
   const early = host.takeSignals();
   const ending = Promise.withResolvers<Receipt>();
+  let stoppedAt = early[0]?.at;
+  let code: 0 | 3 | undefined;
+  void ending.promise.then(({ state }) => {
+    code = exitCodeOf(state === 'started' ? 'abandoned' : state);
+  });
   const leave = async (): Promise<never> => {
-    const receipt = await ending.promise;
-    const code = exitCodeOf(receipt.state === 'started' ? 'abandoned' : receipt.state);
-    const left = config.drain.timeoutMs - EXIT_MS - receipt.duration_ms;
+    await ending.promise;
+    const left = (stoppedAt ?? clock.elapsed()) + config.drain.timeoutMs - LAST_MS - clock.elapsed();
     // Good news does not hold up a stop for long when nobody takes it.
     const patience = code === 0 ? GOOD_NEWS_MS : RESERVE_MS;
-    await alerts.flush(Math.min(patience, Math.max(EXIT_MS / 2, left)));
-    return host.exit(code);
+    await alerts.flush(Math.min(patience, Math.max(0, left)));
+    return host.exit(code ?? 3);
   };
-  let firstAt = early[0]?.at;
   const stop = (signal: StopSignal): void => {
-    const startedAt = firstAt ?? clock.elapsed();
-    firstAt = undefined;
-    void drainer.drain(signal, { startedAt }).then(ending.resolve);
+    stoppedAt ??= clock.elapsed();
+    void drainer.drain(signal, { startedAt: stoppedAt }).then(ending.resolve);
   };
   const quit = async (): Promise<void> => {
     if (drainer.current() === null) stop('SIGTERM');
-    await drainer.abandon('SIGQUIT: given up without closing, positions may be open');
-    host.exit(exitCodeOf('abandoned'));
+    const abandoned = await drainer.abandon('SIGQUIT: given up without closing, positions may be open');
+    if (abandoned !== null) ending.resolve(abandoned);
+    await ending.promise;
+    await alerts.flush(EXIT_MS);
+    host.exit(code ?? 3);
   };
   host.onSignal('SIGTERM', () => stop('SIGTERM'));
   host.onSignal('SIGINT', () => stop('SIGINT'));
   host.onSignal('SIGQUIT', () => void quit());
   host.onUncaught((error) => {
     log.error({ event: 'defect', err: error }, 'A defect of Botwarden: an error that nothing caught.');
-    // Money first: a drain that runs is not ended by it.
-    if (drainer.current() === null) host.exit(1);
+    // Money first: a drain that runs is not ended by it, and what became of one that has ended is still told.
+    if (drainer.current() === null) host.exit(code ?? 1);
   });
   if (problem !== null) {
     log.error({ event: 'listen.failed' }, problem);
-    if (early.length === 0) return 1;
+    if (early.length === 0) return host.exit(1);
   } else {
     createTerminus(server, {
       signals: ['SIGTERM', 'SIGINT'],

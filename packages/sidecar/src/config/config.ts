@@ -141,9 +141,9 @@ function problem(name: VariableName, expected: string, effective: Effective): Co
   return got === undefined ? { name, expected } : { name, expected, got: withoutCredentials(got) };
 }
 
-/** A URL may hold a password even where the variable is no secret. */
+/** A URL may hold a password even where the variable is no secret, also one whose scheme was forgotten. */
 export function withoutCredentials(text: string): string {
-  return text.replace(/\/\/[^/@\s]*@/g, '//***@');
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@');
 }
 
 const duration = (expected: string, minMs: number) =>
@@ -163,7 +163,10 @@ const wholeNumber = (expected: string, min: number, max: number) =>
 const url = (expected: string, protocols: readonly string[]) =>
   z
     .string({ error: expected })
-    .refine((text) => protocols.includes(URL.parse(text)?.protocol ?? ''), { error: expected });
+    .refine((text) => protocols.includes(URL.parse(text)?.protocol ?? ''), { error: expected })
+    .refine((text) => decoded(URL.parse(text)?.password ?? '') !== undefined, {
+      error: `${expected}, with a % in its password written as %25`,
+    });
 const path = (expected: string) =>
   z.string().refine((text) => text === '' || text.startsWith('/'), { error: expected });
 const HTTP = ['http:', 'https:'];
@@ -333,7 +336,15 @@ function expectedModels(text: string | undefined): ExpectedModels {
 
 function passwordOf(text: string): string[] {
   const password = URL.parse(text)?.password ?? '';
-  return password === '' ? [] : [password, decodeURIComponent(password)];
+  return password === '' ? [] : [password, decoded(password) ?? password];
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

@@ -32,6 +32,8 @@ export interface DrainerOptions {
   readonly alert?: ((alert: Alert) => Promise<unknown>) | undefined;
   /** The boot of the bot that was last seen; null when none was, or the bot does not say. */
   readonly currentInstance?: (() => string | null) | undefined;
+  /** When the bot was last seen trading or with something open, in milliseconds since 1970; null when it never was. */
+  readonly lastTraded?: (() => number | null) | undefined;
   /** Default: the clocks of this process. */
   readonly clock?: Clock;
 }
@@ -48,7 +50,8 @@ export interface DrainRequest {
 export interface Drainer {
   /**
    * Starts a drain, or joins the one that runs: that changes nothing for it and never calls the bot. Resolves with
-   * the last receipt, by the end of the budget, and never rejects.
+   * the last receipt, by the end of the budget, and never rejects. A drain that a signal started or joined is the last
+   * one of this process: whoever asks after its end gets its receipt, and nothing is called.
    */
   readonly drain: (trigger: Trigger, request?: DrainRequest) => Promise<Receipt>;
   /** Ends the drain that runs, with a receipt `abandoned`. Resolves with it; with null when none runs. */
@@ -91,17 +94,21 @@ export function createDrainer(options: DrainerOptions): Drainer {
   const changes = new EventEmitter<{ change: [DrainView] }>();
   let run: DrainRun | null = null;
   let last: DrainView | null = null;
+  /** The drain of a signal, behind which the process ends. */
+  let final: Promise<Receipt> | null = null;
 
   function begin(trigger: Trigger, request: DrainRequest): DrainRun {
     const instance = options.currentInstance?.() ?? null;
-    const earlier = instance === null ? undefined : receipts.lastOf(instance)?.state;
+    const earlier = instance === null ? undefined : receipts.lastOf(instance);
+    // A bot may be let trade on without a restart: from then on that receipt vouches for nothing.
+    const tradedSince = (options.lastTraded?.() ?? 0) > Date.parse(earlier?.at ?? '');
     const started: DrainRun = runDrain(context, {
       drainId: randomUUID(),
       trigger,
       reason: oneLine(request.reason ?? trigger),
       startedAt: request.startedAt ?? clock.elapsed(),
       instance,
-      alreadyFlat: earlier === 'flat' || earlier === 'nothing_to_do',
+      alreadyFlat: (earlier?.state === 'flat' || earlier?.state === 'nothing_to_do') && !tradedSince,
       onChange: () => tell(started.view()),
     });
     run = started;
@@ -126,14 +133,24 @@ export function createDrainer(options: DrainerOptions): Drainer {
 
   return {
     drain(trigger, request = {}) {
-      if (run === null) return begin(trigger, request).done;
-      const { drain_id, attempts, open_positions, pending_orders, remaining_ms } = run.view();
+      if (run === null && final !== null) {
+        log.warn(
+          { event: 'drain.over', drain_id: last?.drain_id ?? null, trigger },
+          `${trigger} came after the drain had ended and before the process has: it changes nothing.`,
+        );
+        return final;
+      }
+      const joined = run;
+      const { done } = run ?? begin(trigger, request);
+      if (trigger !== 'http') final = done;
+      if (joined === null) return done;
+      const { drain_id, attempts, open_positions, pending_orders, remaining_ms } = joined.view();
       log.warn(
         { event: 'drain.joined', drain_id, trigger, attempts, open_positions, pending_orders, remaining_ms },
         `${trigger} came while a drain runs: it joins that one and changes nothing; still open: ` +
           `${open_positions ?? 'unknown'} position(s), ${pending_orders ?? 'unknown'} pending order(s).`,
       );
-      return run.done;
+      return done;
     },
     async abandon(why) {
       if (run === null) return null;

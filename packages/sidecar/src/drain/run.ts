@@ -99,6 +99,8 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
   let dispatching = false;
   let detail: BotPositions['detail'] = { open: null, pending: null };
   let emergency: Promise<boolean> | null = null;
+  /** A `Retry-After` that reaches past the budget was cut short once already. */
+  let hurried = false;
   let end: Receipt | null = null;
 
   const [first, effects] = begin(
@@ -210,11 +212,14 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
     }
   }
 
-  /** `Retry-After`; a longer one is cut to where one whole attempt still fits behind it, and after that one it holds. */
+  /** `Retry-After`; one that leaves no room for an attempt is cut short to where there is, once: after that it holds. */
   function askedFor(failure: BotError): number {
-    const asked = failure.retryAfterMs ?? 0;
-    const latest = untilGivingUp() - context.closeTimeoutMs;
-    return latest > 0 ? Math.min(asked, latest) : asked;
+    const left = Math.max(0, untilGivingUp());
+    const asked = Math.min(failure.retryAfterMs ?? 0, left);
+    const latest = Math.max(left - context.closeTimeoutMs, left / 2);
+    if (asked <= latest || hurried) return asked;
+    hurried = true;
+    return latest;
   }
 
   async function read(afterMs: number, epoch: number, signal: AbortSignal): Promise<void> {

@@ -135,7 +135,9 @@ function settle(state: HealState, before: HealState, facts: Facts, at: number, r
   const went = facts.api === 'gone' && !before.gone;
   const recovered = facts.ready && verdict.reason !== 'drained';
   if (!another && !went && !recovered && !facts.held && at - verdict.at < VERDICT_STANDS_MS) return state;
-  return { ...state, verdict: null, cooldownUntil: at + rules.cooldownMs };
+  const over = { ...state, verdict: null, cooldownUntil: at + rules.cooldownMs };
+  // A bot that does not name its boots may have been restarted unseen: the next one has to be let load.
+  return state.instance === null ? { ...over, bootAt: at, reached: facts.ready } : over;
 }
 
 function need(

@@ -16,6 +16,8 @@ export interface BotProbesOptions {
   readonly expectedModels: ExpectedModels;
   readonly tickMaxAgeMs: number;
   readonly timeoutMs: number;
+  /** Whether the last drain left this boot flat, and so halted. */
+  readonly drained: (instance: string) => boolean;
   /** Unset: no database probe. */
   readonly databaseUrl?: string;
   /** Wall clock, milliseconds since 1970. */
@@ -38,7 +40,7 @@ export class BotUnhealthyError extends Error {
 
 /** The probes `api`, `database`, `models` and `tick`, as far as the bot and the configuration have them. */
 export function botProbes(options: BotProbesOptions): Probe[] {
-  const { bot, expectedModels, tickMaxAgeMs, now } = options;
+  const { bot, expectedModels, tickMaxAgeMs, drained, now } = options;
   const { health, models } = bot;
   // What the bot last said of its database; the database probe reads it, so that one sick call is not asked twice.
   let said: BotHealth['database'] = null;
@@ -51,9 +53,14 @@ export function botProbes(options: BotProbesOptions): Probe[] {
         said = answer.database;
         return apiObservation(answer, options.databaseUrl !== undefined);
       }),
-      probe('tick', async (signal) => tickObservation(await health(signal), tickMaxAgeMs, now()), {
-        measurement: 'age',
-      }),
+      probe(
+        'tick',
+        async (signal) => {
+          const answer = await health(signal);
+          return tickObservation({ ...answer, trading: tradingOf(answer, drained) }, tickMaxAgeMs, now());
+        },
+        { measurement: 'age' },
+      ),
     );
   }
   if (models !== undefined) {
@@ -123,6 +130,12 @@ function apiObservation(answer: BotHealth, databaseIsProbed: boolean): Observati
     return { status: 'warn', output: 'the bot says that its database is disconnected', details };
   }
   return { details };
+}
+
+/** A bot that does not say whether it trades is halted after a drain that left it flat. */
+function tradingOf(answer: BotHealth, drained: (instance: string) => boolean): BotHealth['trading'] {
+  if (answer.trading !== null || answer.instance === null) return answer.trading;
+  return drained(answer.instance) ? 'halted' : null;
 }
 
 /** A halted bot need not tick, and one that reports no tick cannot be judged by it. */

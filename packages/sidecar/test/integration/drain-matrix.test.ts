@@ -279,6 +279,10 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       bot: once(status(503, { 'retry-after': '3600' })),
       env: { CLOSE_TIMEOUT: '1500ms' },
     }),
+    'with one, where an attempt may take all of the budget': flat(2, {
+      bot: once(status(503, { 'retry-after': '3600' })),
+      env: { CLOSE_TIMEOUT: '3s' },
+    }),
     'by never answering': flat(2, { bot: once(HANG) }),
     'by headers and then nothing': flat(2, { bot: once({ do: 'headers-then-nothing' }) }),
     'by a byte a second': flat(2, { bot: once({ do: 'byte-a-second' }) }),
@@ -620,6 +624,15 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       check: ({ tookMs }) => expect(tookMs).toBeLessThan(4_000),
     }),
     'a webhook that refuses': flat(1, { alerts: [status(404)] }),
+    'a webhook that hangs, and every signal again after the end': flat(1, {
+      alerts: [HANG],
+      act: async ({ sidecar, signal }) => {
+        signal('SIGTERM');
+        await until('the drain has ended', () => sidecar.output().includes('"drain.ended"'));
+        for (const name of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) signal(name);
+      },
+      check: ({ receipts }) => expect(receipts.map(({ state }) => state)).toEqual(['started', 'flat']),
+    }),
     'a drain log whose last line is torn': flat(1, {
       env: { DRAIN_LOG: 'torn' },
       check: ({ receipts }) =>

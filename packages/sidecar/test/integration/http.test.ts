@@ -1,8 +1,20 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { get, misbehave, type Running, startBot, startSidecar, until } from '../support/processes.ts';
+import {
+  freePort,
+  get,
+  MAIN,
+  misbehave,
+  type Running,
+  startBot,
+  startSidecar,
+  until,
+} from '../support/processes.ts';
 
 const TOKEN = 'the-drain-token-of-this-test';
 const READS = ['/livez', '/readyz', '/startupz', '/healthz', '/ping', '/metrics', '/drain', '/drains'];
@@ -193,6 +205,9 @@ describe('POST /drain', () => {
         );
       });
       expect((await get(`${world.sidecar.url}/livez`)).status).toBe(200);
+      const metrics = await (await fetch(`${world.sidecar.url}/metrics`)).text();
+      expect(metrics).toContain('botwarden_drains_total{outcome="flat"} 1\n');
+      expect(metrics).toContain('botwarden_drain_duration_seconds_count 1\n');
     } finally {
       await world.end();
     }
@@ -309,6 +324,82 @@ describe('a sidecar that cannot be what it should', () => {
       expect(second.output()).toContain('the port is already taken');
     } finally {
       await first.end();
+    }
+  });
+
+  it('exits so too when it has a connection to a database by then', async () => {
+    const database = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(database, 'listening');
+    const { port } = database.address() as AddressInfo;
+    const first = await startSidecar({ BOT_URL: 'http://127.0.0.1:1' });
+    try {
+      const second = await startSidecar({
+        BOT_URL: 'http://127.0.0.1:1',
+        PORT: new URL(first.url).port,
+        DATABASE_URL: `postgres://bot@127.0.0.1:${port}/bot`,
+        FLAT_CHECK_SQL: 'SELECT 0',
+      });
+      expect(await second.exited).toBe(1);
+    } finally {
+      await first.end();
+      database.close();
+    }
+  });
+
+  it('exits with 2 and a sentence when its database URL names a certificate that is not there', async () => {
+    const sidecar = await startSidecar({
+      BOT_URL: 'http://127.0.0.1:1',
+      DATABASE_URL: 'postgres://bot:hunter2@127.0.0.1/bot?sslrootcert=/nowhere/ca.pem',
+    });
+    expect(await sidecar.exited).toBe(2);
+    expect(sidecar.output()).toContain('the configuration cannot be used');
+    expect(sidecar.output()).not.toContain('hunter2');
+  });
+});
+
+describe('a sidecar that does not watch the health of the bot', () => {
+  it('says that the boot was ready once its other probes pass', async () => {
+    const world = await guarded({ BOT_HEALTH_PATH: '' });
+    try {
+      await until('it has started', async () => (await get(`${world.sidecar.url}/startupz`)).status === 200);
+      expect((await get(`${world.sidecar.url}/livez`)).status).toBe(200);
+    } finally {
+      await world.end();
+    }
+  });
+});
+
+describe('a sidecar that cannot write its log', () => {
+  it('drains all the same, and exits with what became of it', async () => {
+    const bot = await startBot();
+    const folder = mkdtempSync(join(tmpdir(), 'botwarden-full-'));
+    const [port, full] = [await freePort(), openSync('/dev/full', 'w')];
+    const url = `http://127.0.0.1:${port}`;
+    const child = spawn(process.execPath, [MAIN], {
+      env: {
+        PATH: process.env.PATH,
+        BOT_URL: bot.url,
+        PORT: String(port),
+        DRAIN_LOG: join(folder, 'drains.jsonl'),
+      },
+      stdio: ['ignore', full, 'ignore'],
+    });
+    const exited = once(child, 'exit');
+    try {
+      await until('it answers', () =>
+        fetch(`${url}/ping`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      );
+      child.kill('SIGTERM');
+      expect((await exited)[0]).toBe(0);
+      expect(readFileSync(join(folder, 'drains.jsonl'), 'utf8')).toContain('"state":"flat"');
+    } finally {
+      child.kill('SIGKILL');
+      await bot.end();
+      closeSync(full);
+      rmSync(folder, { recursive: true });
     }
   });
 });

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const ROOT = new URL('../../../../', import.meta.url).pathname;
-const MAIN = join(ROOT, 'packages/sidecar/src/main.ts');
+/** The program. */
+export const MAIN = join(ROOT, 'packages/sidecar/src/main.ts');
 
 /** Waits until `look` gives something other than undefined or false, and gives that; throws after `ms`. */
 export async function until<T>(

@@ -178,3 +178,19 @@ describe('what is written about the variables', () => {
     expect(VERSION).toBe(manifest.version);
   });
 });
+
+describe('a credential in a URL that is wrong', () => {
+  it.each([
+    ['without a scheme', 'trader:hunter2secret@bot:8000'],
+    ['with another scheme, and an @ in the password', 'htp://trader:p@hunter2secret@bot'],
+  ])('%s is not repeated', (_, BOT_URL) => {
+    const [problem] = problemsOf({ BOT_URL });
+    expect(problem?.name).toBe('BOT_URL');
+    expect(JSON.stringify(problem)).not.toContain('hunter2');
+  });
+
+  it('that has a lone % is a problem with a name, and not a defect', () => {
+    const [problem] = problemsOf({ ...BOT, DATABASE_URL: 'postgres://bot:50%off@db/x' });
+    expect(problem).toMatchObject({ name: 'DATABASE_URL', expected: expect.stringContaining('%25') });
+  });
+});

@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import type { Bot, BotHealth } from '../../../src/bot/bot.ts';
+import { botProbes } from '../../../src/watch/bot-probes.ts';
+
+const NOW = Date.parse('2026-01-31T12:00:00.000Z');
+const OLD: BotHealth = {
+  status: 'ok',
+  instance: 'boot-1',
+  trading: null,
+  database: null,
+  lastTickAt: new Date(NOW - 3_600_000),
+  dryRun: false,
+};
+
+function tickOf(answer: Partial<BotHealth>, drained: boolean): Promise<unknown> {
+  const bot = { health: async () => ({ ...OLD, ...answer }) } as unknown as Bot;
+  const probes = botProbes({
+    bot,
+    expectedModels: 'any',
+    tickMaxAgeMs: 60_000,
+    timeoutMs: 1_000,
+    drained: () => drained,
+    now: () => NOW,
+  });
+  const tick = probes.find(({ name }) => name === 'tick');
+  return Promise.resolve(tick?.run(AbortSignal.timeout(1_000)));
+}
+
+it.each<[what: string, answer: Partial<BotHealth>, drained: boolean, judged: boolean]>([
+  ['a bot that trades', { trading: 'running' }, false, true],
+  ['a bot that says it trades, whatever became of a drain', { trading: 'running' }, true, true],
+  ['a bot that does not say whether it trades', {}, false, true],
+  ['a bot that does not say so, and was drained flat', {}, true, false],
+  ['a bot that is halted', { trading: 'halted' }, false, false],
+  ['a bot that names no boot, of which nothing is known', { instance: null }, true, true],
+])('an old tick of %s', async (_, answer, drained, judged) => {
+  if (judged) await expect(tickOf(answer, drained)).rejects.toMatchObject({ code: 'TICK_STALE' });
+  else expect(await tickOf(answer, drained)).toMatchObject({ details: { judged: false } });
+});
