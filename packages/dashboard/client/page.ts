@@ -43,6 +43,8 @@ function tellTouch(): void {
   const silence = performance.now() - heardAt;
   const lost = silence > SILENCE_MS;
   document.body.dataset.touch = lost ? 'lost' : 'live';
+  // All that is seen of a page behind others.
+  document.title = `${lost ? 'lost touch' : (document.getElementById('attention')?.dataset.title ?? '')} – Botwarden`;
   const text = lost
     ? `Lost touch with this page's server: last heard ${ago(silence)}. Everything below is old.`
     : 'Live.';
@@ -66,8 +68,7 @@ function put(id: string, markup: string): void {
   const fresh = document.getElementById(id);
   if (fresh === null) return;
   tellTimes(fresh);
-  const { title } = fresh.dataset;
-  if (title !== undefined) document.title = `${title} – Botwarden`;
+  tellTouch();
 }
 
 function heard(event: MessageEvent<string>): unknown {
@@ -82,7 +83,10 @@ function connect(): void {
   const stream = new EventSource(url);
   source = stream;
   stream.addEventListener('clock', (event) => {
-    ahead = (heard(event) as { now: number }).now - Date.now();
+    const clock = heard(event) as { now: number; layout: string };
+    ahead = clock.now - Date.now();
+    // Bots came or went with the server's settings: what is here would stay as it was for ever.
+    if (clock.layout !== document.body.dataset.layout) location.reload();
     tellTouch();
   });
   stream.addEventListener('piece', (event) => {
@@ -103,8 +107,6 @@ function connect(): void {
   });
 }
 
-const title = document.getElementById('attention')?.dataset.title;
-if (title !== undefined) document.title = `${title} – Botwarden`;
 setInterval(() => {
   tellTimes(document);
   tellTouch();

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { History } from './history/history.ts';
 import { type Channel, createChannel, type Piece, type StreamLimit } from './http/stream.ts';
@@ -42,6 +43,10 @@ export function createLive(
 ): Live {
   const limit: StreamLimit = { max: maxPages, open: new Set() };
   const whole: Detail = bots.names.length <= SHOWN_WHOLE ? 'section' : 'card';
+  const layout = createHash('sha256')
+    .update(JSON.stringify([whole, bots.names]))
+    .digest('hex')
+    .slice(0, 12);
   const channels = new Map<string, Channel>();
   const changed = new Set<string>();
   let gathering: NodeJS.Timeout | undefined;
@@ -70,6 +75,7 @@ export function createLive(
     const channel = createChannel(
       limit,
       bot === undefined ? drawing(bots.names, whole) : drawing([bot], 'alone'),
+      layout,
       now,
     );
     channels.set(key, channel);
@@ -91,7 +97,7 @@ export function createLive(
   function page(bot: string): string | undefined;
   function page(bot?: string): string | undefined {
     if (bot === undefined)
-      return livePage({ views: views(), history, detail: whole, events: '/events', now: now() });
+      return livePage({ views: views(), history, detail: whole, events: '/events', layout, now: now() });
     const view = bots.view(bot);
     if (view === undefined) return undefined;
     return livePage({
@@ -99,6 +105,7 @@ export function createLive(
       history,
       detail: 'alone',
       events: `/events?bot=${encodeURIComponent(bot)}`,
+      layout,
       now: now(),
     });
   }

@@ -7,7 +7,7 @@ import { ConfigError } from '../config/errors.ts';
 import { createHistory, type History } from '../history/history.ts';
 import { createStore } from '../history/store.ts';
 import type { Host } from '../host.ts';
-import { isLetIn } from '../http/access.ts';
+import { isReader } from '../http/access.ts';
 import { createApp } from '../http/app.ts';
 import { createLive } from '../live.ts';
 import { createLog, type Log } from '../log.ts';
@@ -77,7 +77,7 @@ export async function serve(host: Host): Promise<number> {
     timeout: STOP_MS / 4,
     hookTimeout: STOP_MS,
     details: 'when-authorized',
-    authorize: ({ headers }) => isLetIn(headers.authorization, config.access),
+    authorize: ({ headers }) => isReader(headers, config.access),
     document: {
       version: '1',
       releaseId: VERSION,

@@ -73,6 +73,8 @@ export const DAY_SPAN_MS = 15 * 60_000;
 export const DAY_CELLS = 96;
 const EVENTS_KEPT = 200;
 const DRAINS_KEPT = 100;
+/** Of those that ended badly and that nobody has acknowledged: they go last. */
+export const ALARMS_KEPT = 200;
 const SUBJECTS_KEPT = 60;
 
 interface BotPast {
@@ -113,9 +115,11 @@ export function createHistory(
   const addDrain = (past: BotPast, receipt: Receipt): boolean => {
     const known = past.drains.find(({ id }) => id === receipt.id);
     if (known !== undefined && (known.state === receipt.state || receipt.state === 'started')) return false;
-    past.drains = [receipt, ...past.drains.filter(({ id }) => id !== receipt.id)]
-      .sort((one, other) => (other.startedAt ?? 0) - (one.startedAt ?? 0))
-      .slice(0, DRAINS_KEPT);
+    past.drains = [receipt, ...past.drains.filter(({ id }) => id !== receipt.id)].sort(
+      (one, other) => (other.startedAt ?? 0) - (one.startedAt ?? 0),
+    );
+    const alarming = new Set(past.drains.filter((one) => isOpenEnd(past, one)).slice(0, ALARMS_KEPT));
+    past.drains = past.drains.filter((one, place) => place < DRAINS_KEPT || alarming.has(one));
     return true;
   };
 
@@ -135,6 +139,7 @@ export function createHistory(
       const past = of(view.name);
       const at = now();
       const events = addEvents(past, changesBetween(past.view, view, past.told, at));
+      const answered = view.report !== past.view?.report;
       past.view = view;
       const { instance, trading } = view.report?.bot ?? past.told;
       past.told = { instance: instance ?? past.told.instance, trading: trading ?? past.told.trading };
@@ -143,10 +148,12 @@ export function createHistory(
         if (addDrain(past, receipt)) keep({ kind: 'drain', bot: view.name, receipt });
       }
       if (!sampled) return events;
-      const verdict: Sighting = { at, level: levelOfTone(view.verdict.tone), responseMs: null };
+      // A look without an answer says nothing about the bot, and is no second sight of what was told before.
+      const tone = answered || !view.inTouch ? view.verdict.tone : 'unknown';
+      const verdict: Sighting = { at, level: levelOfTone(tone), responseMs: null };
       sample(view.name, past, '', verdict);
       past.day = seen(past.day, verdict, DAY_CELLS);
-      if (!view.inTouch) return events;
+      if (!view.inTouch || !answered) return events;
       for (const check of view.report?.checks ?? []) {
         const { name, state, responseMs } = check;
         sample(view.name, past, name, { at, level: levelOf(state), responseMs });
@@ -200,11 +207,11 @@ export function createHistory(
         const past = pasts.get(event.bot);
         if (past !== undefined) addEvents(past, [event]);
       }
+      for (const { bot, drainId, at } of acknowledgements) pasts.get(bot)?.acknowledged.set(drainId, at);
       for (const { bot, receipt } of drains) {
         const past = pasts.get(bot);
         if (past !== undefined) addDrain(past, receipt);
       }
-      for (const { bot, drainId, at } of acknowledgements) pasts.get(bot)?.acknowledged.set(drainId, at);
     },
     flush() {
       for (const [bot, past] of pasts) {
@@ -215,6 +222,11 @@ export function createHistory(
       }
     },
   };
+}
+
+/** Positions may be open after it, and nobody has taken note. */
+function isOpenEnd({ acknowledged }: BotPast, { id, state }: Receipt): boolean {
+  return state !== 'flat' && state !== 'nothing_to_do' && !acknowledged.has(id);
 }
 
 function emptyPast(): BotPast {

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import type { Receipt } from '../watch/answers.ts';
 import type { TimelineEvent } from '../watch/changes.ts';
 import {
+  ALARMS_KEPT,
   DAY_CELLS,
   DAY_SPAN_MS,
   HOUR_CELLS,
@@ -29,7 +30,7 @@ export interface StoreOptions {
 
 /** Keeps history in Postgres, behind the back of every request: nothing that is called here waits. */
 export interface Store {
-  /** Takes it to be written soon. Never throws; when the database is down for long, the oldest is lost first. */
+  /** Takes it to be written soon. Never throws; when the database is down for long, the oldest minutes are lost first. */
   readonly keep: (keepsake: Keepsake) => void;
   /** How many were lost because the database was down. */
   readonly lost: () => number;
@@ -46,6 +47,10 @@ const PRUNE_EVERY_MS = 3_600_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
 /** Held by whoever migrates; any number that nothing else of this program uses. */
 const MIGRATION_LOCK = 4_091_500;
+
+/** Positions may be open after it, and nobody has acknowledged it. */
+const ENDED_BADLY = `(receipt->>'state' NOT IN ('flat', 'nothing_to_do') AND NOT EXISTS
+  (SELECT FROM ${SCHEMA}.acknowledgements AS a WHERE a.bot = drains.bot AND a.drain_id = drains.drain_id))`;
 
 /** Begins at once to connect, and goes on trying for as long as it takes. */
 export function createStore(options: StoreOptions): Store {
@@ -148,7 +153,9 @@ export function createStore(options: StoreOptions): Store {
     keep(keepsake) {
       queue.push(keepsake);
       if (queue.length <= QUEUE_LIMIT) return;
-      queue.shift();
+      // A minute more or less is a gap in a strip; a drain that is lost here is told by nobody again.
+      const leastWorth = queue.findIndex(({ kind }) => kind === 'minute');
+      queue.splice(Math.max(0, leastWorth), 1);
       lost += 1;
     },
     lost: () => lost,
@@ -274,8 +281,12 @@ async function readPast(db: pg.Client, maxAgeMs: number): Promise<Past> {
     [since(maxAgeMs)],
   );
   const drains = await db.query<{ bot: string; receipt: Receipt }>(
-    `SELECT bot, receipt FROM (SELECT *, row_number() OVER (PARTITION BY bot ORDER BY seen_at DESC) AS place FROM ${SCHEMA}.drains) AS newest
-      WHERE place <= 100`,
+    `SELECT bot, receipt
+       FROM (SELECT *, row_number() OVER (PARTITION BY bot ORDER BY seen_at DESC) AS place,
+                    row_number() OVER (PARTITION BY bot, ended_badly ORDER BY seen_at DESC) AS place_of_its_kind
+               FROM (SELECT *, ${ENDED_BADLY} AS ended_badly FROM ${SCHEMA}.drains AS drains) AS judged) AS newest
+      WHERE place <= 100 OR (ended_badly AND place_of_its_kind <= $1)`,
+    [ALARMS_KEPT],
   );
   const acknowledgements = await db.query<{ bot: string; drainId: string; at: number }>(
     `SELECT bot, drain_id AS "drainId", ${at} FROM ${SCHEMA}.acknowledgements`,
@@ -305,9 +316,15 @@ async function prune(db: pg.Client, maxAgeMs: number): Promise<void> {
       deleted = result.rowCount ?? 0;
     } while (deleted > 0);
   }
+  await db.query(`DELETE FROM ${SCHEMA}.drains AS drains WHERE seen_at < $1 AND NOT ${ENDED_BADLY}`, [
+    before,
+  ]);
+  // Bounded also against a sidecar that makes them up.
   await db.query(
-    `DELETE FROM ${SCHEMA}.drains AS drains WHERE seen_at < $1 AND (receipt->>'state' IN ('flat', 'nothing_to_do')
-       OR EXISTS (SELECT FROM ${SCHEMA}.acknowledgements AS a WHERE a.bot = drains.bot AND a.drain_id = drains.drain_id))`,
-    [before],
+    `DELETE FROM ${SCHEMA}.drains WHERE ctid IN (SELECT ctid
+       FROM (SELECT ctid, row_number() OVER (PARTITION BY bot ORDER BY seen_at DESC) AS place
+               FROM ${SCHEMA}.drains AS drains WHERE ${ENDED_BADLY}) AS newest
+      WHERE place > $1)`,
+    [ALARMS_KEPT],
   );
 }

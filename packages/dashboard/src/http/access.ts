@@ -34,6 +34,15 @@ export function isOurHost(header: string | undefined, allowed: readonly string[]
   return isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0;
 }
 
+/** Whether a request may read what is here. Pure. Without user or token only the name it came by can speak against it. */
+export function isReader(
+  headers: { readonly authorization?: string | undefined; readonly host?: string | undefined },
+  access: Access,
+): boolean {
+  const open = access.user === undefined && access.token === undefined;
+  return open ? isOurHost(headers.host, access.allowedHosts) : isLetIn(headers.authorization, access);
+}
+
 /**
  * Whether a request that changes something comes from our own page, or from no page at all. Pure. `Sec-Fetch-Site` is
  * the browser's own word and cannot be set by a page; older browsers send `Origin`; what sends neither is no browser

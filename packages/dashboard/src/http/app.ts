@@ -7,6 +7,7 @@ import type { History } from '../history/history.ts';
 import type { Live } from '../live.ts';
 import type { Log } from '../log.ts';
 import type { Bots, BotView } from '../watch/bots.ts';
+import { isAlarming } from '../watch/drains.ts';
 import { guardAccess } from './access.ts';
 import { createAssets } from './assets.ts';
 import { drainNow } from './drain-now.ts';
@@ -59,8 +60,18 @@ export function createApp(options: AppOptions): Express {
   app.post('/bots/:bot/drains/:drain/acknowledge', (request, response) => {
     const { bot, drain } = request.params;
     const view = bots.view(bot);
-    if (view === undefined || !allDrains(view, history).some(({ receipt }) => receipt.id === drain))
+    const known =
+      view === undefined ? undefined : allDrains(view, history).find(({ receipt }) => receipt.id === drain);
+    if (known === undefined)
       return refuse(response, 404, 'UNKNOWN_DRAIN', 'there is no such drain of such a bot here');
+    // What is not over, or ended well, is nobody's to wave through in advance.
+    if (!isAlarming(known.outcome))
+      return refuse(
+        response,
+        409,
+        'NOTHING_TO_ACKNOWLEDGE',
+        `that drain is ${known.outcome}; nothing was done`,
+      );
     history.acknowledge(bot, drain);
     log.info(
       { event: 'drain.acknowledged', bot, drain_id: drain, from: request.ip },

@@ -34,10 +34,14 @@ interface Sent extends Piece {
   readonly version: number;
 }
 
-/** Makes a channel. `draw` gives its pieces as they are now, all of them or those of some bots. */
+/**
+ * Makes a channel. `draw` gives its pieces as they are now, all of them or those of some bots; `layout` names what there
+ * is to be seen, so that a page of an earlier process notices that it shows something else.
+ */
 export function createChannel(
   limit: StreamLimit,
   draw: (bots?: ReadonlySet<string>) => readonly Piece[],
+  layout: string,
   now: () => number = Date.now,
 ): Channel {
   // A page that was drawn by another process has other versions.
@@ -46,7 +50,7 @@ export function createChannel(
   const readers = new Set<ServerResponse>();
   let version = 0;
 
-  const clock = (): string => `event: clock\ndata: ${JSON.stringify({ now: now() })}\n\n`;
+  const clock = (): string => `event: clock\ndata: ${JSON.stringify({ now: now(), layout })}\n\n`;
   const piece = ({ id, html, version: at }: Sent): string =>
     `event: piece\nid: ${series}-${at}\ndata: ${JSON.stringify({ id, html })}\n\n`;
 

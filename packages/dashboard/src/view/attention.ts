@@ -11,15 +11,21 @@ export const ATTENTION = 'attention';
 
 const RANK: Readonly<Record<Tone, number>> = { good: 0, busy: 1, caution: 2, unknown: 3, bad: 4 };
 const NAMED = 12;
+/** Of one bot; the rest is counted. */
+const ALARMS_SHOWN = 10;
 
 /** What a person should look at first: drains that left something open, then the bots that are not healthy. */
 export function attention(views: readonly BotView[], history: History): Html {
-  const open = views.flatMap((view) => alarms(view, history).map((drain) => ({ bot: view.name, drain })));
+  const open = views.flatMap((view) => {
+    const drains = alarms(view, history);
+    return drains.length === 0 ? [] : [{ bot: view.name, drains }];
+  });
   const ill = views
     .filter(({ verdict }) => verdict.tone !== 'good')
     .sort((one, other) => RANK[other.verdict.tone] - RANK[one.verdict.tone]);
   return html`<section id="${ATTENTION}" aria-label="At a glance" data-title="${titleOf(views.length, ill.length, open.length)}">
-${open.map(({ bot, drain }) => alarm(bot, drain))}
+${open.map(({ bot, drains }) => drains.slice(0, ALARMS_SHOWN).map((drain) => alarm(bot, drain)))}
+${open.map(({ bot, drains }) => (drains.length > ALARMS_SHOWN ? html`<p class="alarm">${bot}: ${drains.length - ALARMS_SHOWN} more drains that nobody has acknowledged</p>` : nothing))}
 <p class="sum">${sentence(views.length, ill)}</p>
 ${
   ill.length === 0 || views.length === 1

@@ -149,7 +149,8 @@ function drainsPart(view: BotView, history: History, lines: number): Html {
   const shown = drains.slice(0, lines);
   const last = view.drain === null || view.drain.steps.length === 0 || isRunning(view) ? null : view.drain;
   return html`<h3>Drains</h3>
-${drains.length === 0 ? html`<p class="small">None yet.</p>` : html`<ul class="drains">${shown.map(drainItem)}</ul>`}
+${view.drainsProblem === null ? nothing : html`<p class="small">Not known: ${view.drainsProblem}.${drains.length === 0 ? '' : ' What was heard before:'}</p>`}
+${drains.length > 0 ? html`<ul class="drains">${shown.map(drainItem)}</ul>` : view.drainsProblem === null ? html`<p class="small">${view.drains === null ? 'Not heard yet.' : 'None yet.'}</p>` : nothing}
 ${drains.length > shown.length ? html`<p class="small"><a href="/bots/${view.name}">${drains.length - shown.length} more</a></p>` : nothing}
 ${
   last === null

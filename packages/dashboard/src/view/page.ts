@@ -26,14 +26,16 @@ export function livePage(options: {
   readonly detail: Detail;
   /** The address of its events. */
   readonly events: string;
+  /** What is to be seen on it: pages of another one have to be loaded anew. */
+  readonly layout: string;
   readonly now: number;
 }): string {
-  const { views, history, detail, events, now } = options;
-  return layout({
+  const { views, history, detail, events, layout, now } = options;
+  return htmlDocument({
     title: 'Botwarden',
-    events,
+    live: { events, layout },
     body: html`
-<div id="touch" class="touch" role="status"><p>Live, as of ${moment(now)}. <noscript>This page is loaded again every 10 seconds.</noscript></p></div>
+<div id="touch" class="touch" role="status"><p>As of ${moment(now)}. <noscript>This page is loaded again every 10 seconds.</noscript></p></div>
 ${attention(views, history)}
 <div class="bots ${detail}">${views.map((view) => botPart(view, history, detail, now))}</div>
 ${detail === 'alone' ? html`<p><a href="/">All bots</a></p>` : nothing}
@@ -43,10 +45,15 @@ ${detail === 'alone' ? html`<p><a href="/">All bots</a></p>` : nothing}
 
 /** A page that asks or tells one thing. */
 export function plainPage(title: string, body: Html): string {
-  return layout({ title: `${title} – Botwarden`, body });
+  return htmlDocument({ title: `${title} – Botwarden`, body });
 }
 
-function layout({ title, body, events }: { title: string; body: Html; events?: string }): string {
+function htmlDocument(options: {
+  title: string;
+  body: Html;
+  live?: { events: string; layout: string };
+}): string {
+  const { title, body, live } = options;
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -57,13 +64,13 @@ function layout({ title, body, events }: { title: string; body: Html; events?: s
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/style.css">
 ${
-  events === undefined
+  live === undefined
     ? nothing
     : html`<noscript><meta http-equiv="refresh" content="10"></noscript>
 <script type="module" src="/assets/page.js"></script>`
 }
 </head>
-<body${events === undefined ? nothing : html` data-events="${events}"`}>
+<body${live === undefined ? nothing : html` data-events="${live.events}" data-layout="${live.layout}"`}>
 <header class="top"><h1><a href="/">Botwarden</a></h1></header>
 <main>${body}</main>
 </body>

@@ -160,9 +160,9 @@ const reportSchema = z.object({
 });
 
 const receiptShape = {
-  // It goes into addresses and ids of the page.
+  // It goes into addresses and ids of the page: `..` would lead elsewhere.
   drain_id: text(MAX_NAME)
-    .transform((id) => id.replace(/[^\w.:-]/g, '-'))
+    .transform((id) => id.replace(/[^\w.:-]/g, '-').replace(/^\W/, '_'))
     .pipe(z.string().min(1)),
   trigger: text(20).catch('unknown'),
   state: z.enum(['started', 'flat', 'not_flat', 'nothing_to_do', 'abandoned', 'unknown']).catch('unknown'),

@@ -1,4 +1,4 @@
-import { describeError, httpProbe, isHealthy, type Monitor } from '@botwarden/probes';
+import { describeError, httpProbe, isHealthy, type Monitor, type ProbeView } from '@botwarden/probes';
 import type { Sidecar } from '../config/config.ts';
 import {
   type DrainView,
@@ -9,7 +9,7 @@ import {
   type Receipt,
   type Report,
 } from './answers.ts';
-import { type Drain, drainsOf } from './drains.ts';
+import { type Drain, drainsOf, isAlarming } from './drains.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
 /** Everything that is known of one bot at one moment. Read from memory. Times in milliseconds since 1970. */
@@ -25,6 +25,8 @@ export interface BotView {
   readonly drain: DrainView | null;
   /** Newest first; null before the sidecar told. */
   readonly drains: readonly Drain[] | null;
+  /** Why its drains cannot be read; null when they can, or were not asked for yet. */
+  readonly drainsProblem: string | null;
   /** Whether "Drain now" is configured for it. */
   readonly canDrain: boolean;
 }
@@ -147,19 +149,20 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
       if (known === undefined || probe === undefined) return undefined;
       const { report, heardAt, drain, drains } = known;
       const inTouch = isInTouch(name);
-      const problem = inTouch ? null : (probe.output ?? null);
+      const masked = (text: string | null): string | null =>
+        text === null ? null : describeError(text, secrets);
+      const problem = masked(inTouch ? null : (probe.output ?? null));
+      const unread = [`${name}/drains`, `${name}/drain`].map((one) => monitor.probe(one)).find(hasFailed);
+      const drainsProblem = unread === undefined ? null : masked(unread.output ?? 'no readable answer');
       return {
         name,
-        verdict: verdictOf({
-          report,
-          inTouch,
-          problem: problem === null ? null : describeError(problem, secrets),
-        }),
+        verdict: verdictOf({ report, inTouch, problem, drainsProblem }),
         inTouch,
         heardAt,
         report,
         drain,
         drains,
+        drainsProblem,
         canDrain: sidecars.some((sidecar) => sidecar.name === name && sidecar.drainToken !== undefined),
       };
     },
@@ -173,7 +176,13 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
 }
 
 function drainsIn({ report, drain, receipts }: Heard): readonly Drain[] | null {
-  if (receipts === null) return null;
+  // What ended badly is told even where the list of all drains is not.
+  const endedBadly = drain !== null && drain.state !== 'started' && isAlarming(drain.state);
+  if (receipts === null && !endedBadly) return null;
   const { active, unfinished } = report?.drain ?? { active: false, unfinished: false };
-  return drainsOf({ receipts, current: drain, active, unfinished });
+  return drainsOf({ receipts: receipts ?? [], current: drain, active, unfinished });
 }
+
+/** Not merely not asked yet. */
+const hasFailed = (probe: ProbeView | undefined): probe is ProbeView =>
+  probe !== undefined && probe.status !== 'unknown' && !isHealthy(probe.status);

@@ -30,7 +30,9 @@ export interface DrainFacts {
 /** The drains, newest first. Pure. */
 export function drainsOf(facts: DrainFacts): readonly Drain[] {
   const latest = new Map<string, Receipt>();
-  for (const receipt of facts.receipts) {
+  // One that the receipts do not tell of yet is newer than they are.
+  const unlisted = facts.receipts.some(({ id }) => id === facts.current?.id) ? null : facts.current;
+  for (const receipt of unlisted === null ? facts.receipts : [unlisted, ...facts.receipts]) {
     const known = latest.get(receipt.id);
     // Newest first, yet an end is an end wherever it stands.
     if (known === undefined || (known.state === 'started' && receipt.state !== 'started'))
@@ -56,6 +58,8 @@ function outcomeOf(
 ): DrainOutcome {
   if (receipt.state !== 'started') return receipt.state;
   if (current?.id === receipt.id && current.state !== 'started') return current.state;
+  // Its own view says that it has time left; the health was asked for before.
+  if (current?.id === receipt.id && (current.remainingMs ?? 0) > 0) return 'running';
   // A newer drain began: whatever became of this one, nobody told.
   if (index > 0) return 'cut_off';
   return unfinished && !active ? 'cut_off' : 'running';

@@ -31,10 +31,12 @@ export interface Evidence {
   readonly inTouch: boolean;
   /** Why it does not. */
   readonly problem: string | null;
+  /** Why its drains cannot be read, one of which may have left something open; null when they can. */
+  readonly drainsProblem: string | null;
 }
 
 /** Says in words how a bot is. Pure. An old answer is never a verdict, and a "pass" that its own checks belie is none. */
-export function verdictOf({ report, inTouch, problem }: Evidence): Verdict {
+export function verdictOf({ report, inTouch, problem, drainsProblem }: Evidence): Verdict {
   const why = problem === null ? [] : [problem];
   if (!inTouch) {
     return report === null && problem === null
@@ -72,6 +74,10 @@ export function verdictOf({ report, inTouch, problem }: Evidence): Verdict {
   // Nothing was checked: that proves nothing.
   if (checks.length === 0)
     return { kind: 'look', word: 'Needs a look', tone: 'caution', because: ['the sidecar checks nothing'] };
+  if (drainsProblem !== null) {
+    const unread = `its drains cannot be read: ${drainsProblem}`;
+    return { kind: 'look', word: 'Needs a look', tone: 'caution', because: [unread] };
+  }
   return { kind: 'healthy', word: 'Healthy', tone: 'good', because: [] };
 }
 

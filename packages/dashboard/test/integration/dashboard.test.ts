@@ -245,6 +245,18 @@ describe('access', () => {
           .end();
       });
     expect(await asked({ host: 'evil.example.com' })).toBe(421);
+    const told = await new Promise<string>((resolve, reject) => {
+      const headers = { host: 'evil.example.com' };
+      request(`${dashboard.url}/healthz`, { headers }, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        response.on('end', () => resolve(text));
+      })
+        .on('error', reject)
+        .end();
+    });
+    expect(JSON.parse(told)).not.toHaveProperty('checks');
+    expect(await (await fetch(`${dashboard.url}/healthz`)).json()).toHaveProperty('checks');
     const path = '/bots/btc/drains/x/acknowledge';
     expect(await asked({ 'sec-fetch-site': 'cross-site' }, 'POST', path)).toBe(403);
     expect(await asked({ origin: 'http://evil.example.com' }, 'POST', path)).toBe(403);
@@ -340,6 +352,62 @@ describe('server-sent events', () => {
     );
     expect(await ended(dashboard)).toBe(0);
     expect(await stream).toContain('event: clock');
+  });
+});
+
+describe('a sidecar whose list of drains cannot be read', () => {
+  const sidecarWith =
+    (drain: object): RequestListener =>
+    (request, response) => {
+      const checks = { 'api:responseTime': [{ componentId: 'api', status: 'pass', state: 'pass' }] };
+      if (request.url === '/drains') response.statusCode = 500;
+      const body = request.url === '/healthz' ? { status: 'pass', checks } : drain;
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
+    };
+  const watching = (url: string) =>
+    dashboardFor({ SIDECARS: `btc=${url}`, PROBE_INTERVAL: '100ms', PROBE_TIMEOUT: '90ms' });
+
+  it('is not healthy, and a drain that ended not flat is told all the same', async () => {
+    const drain = { drain_id: 'd1', state: 'not_flat', open_positions: 3, pending_orders: 0 };
+    const { url } = await serving(sidecarWith(drain));
+    const dashboard = await watching(url);
+    await becomes(dashboard, 'Needs a look');
+    await until('the drain is told', async () => (await bot(dashboard)).drains.length === 1);
+    const { verdict, drains } = await bot(dashboard);
+    expect(verdict.because[0]).toContain('its drains cannot be read');
+    expect(drains).toMatchObject([{ drain_id: 'd1', outcome: 'not_flat' }]);
+    const page = await (await fetch(dashboard.url)).text();
+    expect(page).toContain('positions may be open');
+    expect(page).toContain('Not known:');
+  });
+});
+
+describe('a drain that still runs', () => {
+  it('cannot be acknowledged in advance', async () => {
+    const drain = {
+      drain_id: 'd1',
+      state: 'started',
+      remaining_ms: 60_000,
+      started_at: new Date().toISOString(),
+    };
+    const { url } = await serving((request, response) => {
+      const body =
+        request.url === '/healthz'
+          ? { status: 'pass', checks: {}, drain: { active: true, unfinished: false } }
+          : request.url === '/drains'
+            ? { drains: [drain] }
+            : drain;
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
+    });
+    const dashboard = await dashboardFor({
+      SIDECARS: `btc=${url}`,
+      PROBE_INTERVAL: '100ms',
+      PROBE_TIMEOUT: '90ms',
+    });
+    await until('the drain is told', async () => (await bot(dashboard)).drains.length === 1);
+    const answer = await fetch(`${dashboard.url}/bots/btc/drains/d1/acknowledge`, { method: 'POST' });
+    expect(answer.status).toBe(409);
+    expect((await bot(dashboard)).drains[0]).toMatchObject({ outcome: 'running', acknowledged_at: null });
   });
 });
 

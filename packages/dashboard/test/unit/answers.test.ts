@@ -92,7 +92,12 @@ describe('an answer of a sidecar', () => {
     ],
   ])('never makes a healthy bot when %s', (_, more) => {
     expect(
-      verdictOf({ report: parseReport({ ...good, ...more }), inTouch: true, problem: null }).tone,
+      verdictOf({
+        report: parseReport({ ...good, ...more }),
+        inTouch: true,
+        problem: null,
+        drainsProblem: null,
+      }).tone,
     ).not.toBe('good');
   });
 
@@ -167,6 +172,9 @@ describe('receipts', () => {
   });
   it('have an id that is safe in an address', () => {
     expect(parseReceipts({ drains: [{ ...one, drain_id: '"><script>/../' }] })[0]?.id).toMatch(/^[\w.:-]+$/);
+    // An address that ends in `..` would be another one.
+    for (const drain_id of ['.', '..', '-..'])
+      expect(parseReceipts({ drains: [{ ...one, drain_id }] })[0]?.id).toMatch(/^\w/);
   });
   it('are refused when there is no list', () => {
     expect(() => parseReceipts({ drains: 'none' })).toThrow(

@@ -23,6 +23,18 @@ describe('a drain', () => {
     ['was cut off when the sidecar says so', [started('a')], { ...quiet, unfinished: true }, ['cut_off']],
     ['was cut off when another began after it', [started('b'), started('a')], quiet, ['running', 'cut_off']],
     [
+      'is told by its view before the receipts tell of it',
+      [receipt('a')],
+      { ...quiet, current: view('b', 'started') },
+      ['running', 'flat'],
+    ],
+    [
+      'runs while its view has time left, whatever the health said before',
+      [started('a')],
+      { ...quiet, unfinished: true, current: view('a', 'started') },
+      ['running'],
+    ],
+    [
       'has ended when its view says so before the receipts do',
       [started('a')],
       { ...quiet, current: view('a', 'flat') },

@@ -84,6 +84,15 @@ describe('history', () => {
     expect(history.hour('btc', '').cells).toMatchObject([{ worst: 2 }]);
   });
 
+  it('counts a look without an answer as unknown, and no check a second time', () => {
+    const { history } = started();
+    const told = view();
+    history.observe(told, true);
+    history.observe({ ...told }, true);
+    expect(history.hour('btc', 'api').cells).toMatchObject([{ runs: 1, worst: 0 }]);
+    expect(history.hour('btc', '').cells).toMatchObject([{ runs: 2, worst: 2 }]);
+  });
+
   it('stays within bounds whatever a sidecar makes up', () => {
     const { history, clock } = started();
     for (let n = 0; n < 2000; n += 1) {
@@ -131,6 +140,20 @@ describe('a drain that ended not flat', () => {
     history.acknowledge('btc', 'a');
     expect(alarms(told, history)).toEqual([]);
     expect(allDrains(told, history)).toMatchObject([{ acknowledgedAt: 100 * MINUTE }]);
+  });
+  it('alarms still after any number of others, and within bounds of its own kind', () => {
+    const { history } = started();
+    const many = (count: number, state: 'flat' | 'not_flat', from: number) =>
+      Array.from({ length: count }, (_, n) => ({
+        receipt: receipt(`${state}-${n}`, { state, startedAt: from + n }),
+        outcome: state,
+      }));
+    history.observe(view({ drains: [bad] }), true);
+    history.observe(view({ drains: many(150, 'flat', 10_000) }), true);
+    expect(alarms(view({ drains: [] }), history).map(({ receipt: { id } }) => id)).toEqual(['a']);
+    history.observe(view({ drains: many(1_000, 'not_flat', 20_000) }), true);
+    expect(history.drains('btc').length).toBeLessThanOrEqual(300);
+    history.acknowledge('btc', 'a');
   });
   it('alarms also when its sidecar has forgotten it', () => {
     const { history } = started();

@@ -57,12 +57,18 @@ export function view(more: Partial<BotView> = {}): BotView {
   return {
     name: 'btc',
     inTouch,
+    drainsProblem: null,
     heardAt: 2000,
     report: told,
     drain: null,
     drains: [],
     canDrain: false,
-    verdict: verdictOf({ report: told, inTouch, problem: inTouch ? null : 'no answer' }),
+    verdict: verdictOf({
+      report: told,
+      inTouch,
+      problem: inTouch ? null : 'no answer',
+      drainsProblem: more.drainsProblem ?? null,
+    }),
     ...more,
   };
 }

@@ -3,7 +3,7 @@ import type { Report } from '../../src/watch/answers.ts';
 import { verdictOf } from '../../src/watch/verdict.ts';
 import { check, report } from './sample.ts';
 
-const inTouch = { inTouch: true, problem: null };
+const inTouch = { inTouch: true, problem: null, drainsProblem: null };
 const heal = { live: true, reason: null, lastHour: 0, capped: false };
 
 describe('the verdict on a bot whose sidecar answers', () => {
@@ -98,14 +98,23 @@ describe('the verdict on a bot whose sidecar does not answer', () => {
       report: report(),
       inTouch: false,
       problem: 'no answer from http://sidecar:9400/healthz',
+      drainsProblem: null,
     });
     expect(verdict).toMatchObject({ kind: 'out-of-touch', word: 'Out of touch', tone: 'unknown' });
     expect(verdict.because).toEqual(['no answer from http://sidecar:9400/healthz']);
   });
   it('is open before the first answer', () => {
-    expect(verdictOf({ report: null, inTouch: false, problem: null })).toMatchObject({
+    expect(verdictOf({ report: null, inTouch: false, problem: null, drainsProblem: null })).toMatchObject({
       kind: 'unheard',
       tone: 'unknown',
     });
+  });
+});
+
+describe('the verdict on a bot whose drains cannot be read', () => {
+  it('is not healthy: one of them may have left something open', () => {
+    const verdict = verdictOf({ report: report(), ...inTouch, drainsProblem: 'answered 500' });
+    expect(verdict).toMatchObject({ kind: 'look', tone: 'caution' });
+    expect(verdict.because).toEqual(['its drains cannot be read: answered 500']);
   });
 });

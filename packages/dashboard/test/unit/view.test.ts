@@ -68,13 +68,13 @@ describe('a page about a bot whose every word is hostile', () => {
     report,
     drains,
     canDrain: true,
-    verdict: verdictOf({ report, inTouch: true, problem: null }),
+    verdict: verdictOf({ report, inTouch: true, problem: null, drainsProblem: null }),
   });
   const history = createHistory(['btc'], () => undefined);
   history.observe(bot, true);
 
   it.each(['section', 'card', 'alone'] as const)('shows them as text (%s)', (detail) => {
-    const page = livePage({ views: [bot], history, detail, events: '/events', now: Date.now() });
+    const page = livePage({ views: [bot], history, detail, events: '/events', layout: 'x', now: Date.now() });
     expect(page).toContain('&lt;script&gt;');
     // The page's own script, and no other.
     expect(page.match(/<script/g)).toHaveLength(1);
@@ -103,6 +103,7 @@ describe('a page about a bot that is out of touch', () => {
       history: createHistory(['btc'], () => undefined),
       detail: 'section',
       events: '/events',
+      layout: 'x',
       now: 5000,
     });
     expect(page).toContain('Out of touch');
