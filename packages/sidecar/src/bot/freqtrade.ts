@@ -23,6 +23,8 @@ export interface FreqtradeBotOptions {
 // Newer versions allow 5 force exits, 5 counts and 20 statuses a minute. A drain takes 13 statuses, which leaves room
 // for who else watches, and one force exit a quarter of a minute.
 const PACE = { readEveryMs: 4_500, closeAgainAfterMs: 15_000 };
+/** Stopping entries may take this long of an attempt, so that one that hangs leaves time to close. */
+const STOP_ENTRIES_MS = 2_000;
 /** Outside a drain the count is asked for at most this often, so that a drain finds its calls unspent. */
 const COUNT_FRESH_MS = 30_000;
 /** In a drain a count that says something is open holds for so long; one that says zero is never used again. */
@@ -140,16 +142,19 @@ export function createFreqtradeBot(options: FreqtradeBotOptions): Bot {
     drainingUntil = request.deadline.getTime();
     counted = null;
     // Money first: where entries cannot be stopped, what is open is closed all the same, and then this is an error.
-    const stopped = await stopEntries(signal).then(
+    const stopped = await stopEntries(AbortSignal.any([signal, AbortSignal.timeout(STOP_ENTRIES_MS)])).then(
       () => null,
       (error: unknown) => error,
     );
     forcedAt = now();
+    let reached = false;
     try {
       await call('POST', '/forceexit', signal, { body: { tradeid: 'all', ordertype: 'market' } });
+      reached = true;
       if (stopped !== null) throw stopped;
     } catch (error) {
-      throw unhurried(BotError.from(error, 'POST /api/v1/forceexit'));
+      const failure = BotError.from(error, 'POST /api/v1/forceexit');
+      throw reached || failure.status !== null ? unhurried(failure) : failure;
     }
     return { done: false, left: null };
   }
@@ -165,7 +170,6 @@ export function createFreqtradeBot(options: FreqtradeBotOptions): Bot {
 
   /** What reached freqtrade counts against its limit: the next try keeps the distance. */
   function unhurried(error: BotError): BotError {
-    if (error.status === null) return error;
     const wait = Math.max(error.retryAfterMs ?? 0, forcedAt + PACE.closeAgainAfterMs - now());
     return new BotError(error.code, error.message, { status: error.status, retryAfterMs: wait });
   }

@@ -27,7 +27,13 @@ function listing(effective: Effective): string {
   return VARIABLES.map((variable: Variable) => {
     const value = effective[variable.name as keyof Effective];
     const shown =
-      value === undefined ? '(not set)' : variable.secret === true ? '***' : withoutCredentials(value);
+      value === undefined
+        ? '(not set)'
+        : variable.secret === true
+          ? '***'
+          : variable.name.endsWith('_URL')
+            ? withoutCredentials(value)
+            : value;
     return `${variable.name.padEnd(width)}  ${shown === '' ? '(off)' : shown}`;
   }).join('\n');
 }

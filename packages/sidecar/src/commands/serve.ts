@@ -27,6 +27,9 @@ import { createBot } from './create-bot.ts';
 /** The very end of the budget: open connections end, the last alerts go out, the process exits; in milliseconds. */
 const EXIT_MS = 500;
 
+/** A bot that is to be read no more often than this, in milliseconds, counts its calls. */
+const LIMITED_MS = 1_000;
+
 /** What is left for the exit itself, in milliseconds. */
 const LAST_MS = 50;
 
@@ -58,7 +61,9 @@ export async function serve(args: readonly string[], host: Host): Promise<number
     return await guardBot(config, declared, host);
   } catch (error) {
     if (!(error instanceof ProbeOptionError)) throw error;
-    host.stderr.write(`botwarden: the configuration cannot be used: ${withoutCredentials(error.message)}\n`);
+    // The one option of a probe that is not checked with the rest: it takes the files that the URL names.
+    const problem = { name: 'DATABASE_URL', expected: 'a URL whose certificate files can be read' };
+    host.stderr.write(`botwarden: ${new ConfigError([problem]).message}\n`);
     return host.exit(2);
   }
 }
@@ -86,7 +91,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
         drained: (instance) => receipts.lastOf(instance)?.state === 'flat',
         ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),
       }),
-      closePathProbe(bot, config.drain.closeTimeoutMs),
+      closePathProbe(bot, config.drain.closeTimeoutMs, () => spares()),
       ...declared,
     ],
   });
@@ -94,6 +99,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     // Beside the probes, no more than a quarter of what a drain may ask.
     intervalMs: Math.max(config.probes.intervalMs, 4 * bot.pace.readEveryMs),
     timeoutMs: config.probes.timeoutMs,
+    spares: () => spares(),
   });
   const drainer = createDrainer({
     bot,
@@ -108,10 +114,13 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
         ? undefined
         : createEmergencyCall({ url: config.drain.emergencyUrl }),
     alert: (alert) => alerts.send(alert),
+    secrets,
     currentInstance: () => guard.instance(),
     lastTraded: () => guard.lastTraded(),
     clock,
   });
+  // A bot that limits how often it is asked must have answers left for the drain.
+  const spares = (): boolean => bot.pace.readEveryMs >= LIMITED_MS && drainer.current() !== null;
   const guard = createGuard({
     monitor,
     drainer,
@@ -213,10 +222,11 @@ function flatCheck({ databaseUrl, drain }: Config): ((signal: AbortSignal) => Pr
 }
 
 /** Not on the schedule of the probes: it asks the bot to think about closing, once a minute. */
-function closePathProbe(bot: Bot, timeoutMs: number): MonitoredProbe {
+function closePathProbe(bot: Bot, timeoutMs: number, spares: () => boolean): MonitoredProbe {
   const rehearse = createRehearsal(bot);
   return {
     probe: probe('close-path', async (signal) => {
+      if (spares()) return { status: 'warn', output: 'not rehearsed: a drain runs' };
       const { rehearsed, open, pending, note } = await rehearse(signal);
       if (note !== null) return { status: 'warn', output: `not rehearsed: ${note}` };
       return { details: { rehearsed, would_close: { open_positions: open, pending_orders: pending } } };

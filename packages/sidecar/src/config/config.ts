@@ -138,12 +138,20 @@ function read(
 function problem(name: VariableName, expected: string, effective: Effective): ConfigProblem {
   const secret = VARIABLES.some((variable) => variable.name === name && 'secret' in variable);
   const got = secret ? undefined : effective[name];
-  return got === undefined ? { name, expected } : { name, expected, got: withoutCredentials(got) };
+  if (got === undefined) return { name, expected };
+  return { name, expected, got: name.endsWith('_URL') ? withoutCredentials(got) : got };
 }
 
-/** A URL may hold a password even where the variable is no secret, also one whose scheme was forgotten. */
+/** A URL without user and password, of which it may hold some even where the variable is no secret. */
 export function withoutCredentials(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@');
+  const url = URL.parse(text);
+  if (url?.host === undefined || url.host === '') {
+    // Not a URL, as where the scheme was forgotten: whatever stands before an @ may be a password.
+    return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@');
+  }
+  if (url.username === '' && url.password === '') return text;
+  // The last @ before path, query and fragment, as the URL standard has it; a / in a password ends it there, too.
+  return text.replace(/\/\/[^/?#]*@/, '//***@');
 }
 
 const duration = (expected: string, minMs: number) =>

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import { redact } from '@botwarden/probes';
 import type { Alert } from '../alerts.ts';
 import type { Bot } from '../bot/bot.ts';
 import { type Clock, systemClock } from '../clock.ts';
@@ -30,6 +31,8 @@ export interface DrainerOptions {
   readonly emergency?: EmergencyCall | undefined;
   /** Delivers an alert; resolves when it is delivered or given up. Never waited for longer than the budget allows. */
   readonly alert?: ((alert: Alert) => Promise<unknown>) | undefined;
+  /** Texts that are masked in all that is told of a drain, beside what looks like a credential. */
+  readonly secrets?: readonly string[] | undefined;
   /** The boot of the bot that was last seen; null when none was, or the bot does not say. */
   readonly currentInstance?: (() => string | null) | undefined;
   /** When the bot was last seen trading or with something open, in milliseconds since 1970; null when it never was. */
@@ -79,6 +82,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
     flatCheck: options.flatCheck ?? null,
     emergency: options.emergency ?? null,
     alert: options.alert ?? (() => Promise.resolve()),
+    mask: (text) => redact(text, options.secrets ?? []),
   };
   for (const name of ['drainTimeoutMs', 'closeTimeoutMs', 'readTimeoutMs', 'reserveMs'] as const) {
     const ms = context[name];

@@ -45,10 +45,15 @@ export function decideOnReturn(found: Found): ReturnDecision {
   }
   if (instance === null || trading === 'running') return { action: 'nothing' };
   // A drain that found the bot gone changed nothing about it: the one before tells why it is halted.
-  const receipt = found.receipts.find(
-    (line) => line.bot_instance === instance && line.state !== 'nothing_to_do',
+  const ended = found.receipts.filter(
+    ({ bot_instance, state }) =>
+      bot_instance === instance && state !== 'nothing_to_do' && state !== 'started',
   );
-  if (receipt === undefined || receipt.state === 'started') return { action: 'nothing' };
+  // A person's wish outlives the stops of the sidecar that came after it.
+  const receipt = ended.find(({ trigger, state }) => trigger === 'http' && state === 'flat') ?? ended[0];
+  if (receipt === undefined) return { action: 'nothing' };
+  // One that never reached the bot, or may not have, halted nothing.
+  if (receipt.attempts === 0 || (trading === null && receipt.state !== 'flat')) return { action: 'nothing' };
   if (receipt.trigger === 'http') {
     return {
       action: 'leave-halted-warn',

@@ -3,6 +3,7 @@ import type { Alert } from '../alerts.ts';
 import { type Bot, BotError, type BotPositions, type CloseRequest } from '../bot/bot.ts';
 import type { Clock } from '../clock.ts';
 import type { EventLog } from '../event-log.ts';
+import { CallError } from '../json-call.ts';
 import { backOff } from './back-off.ts';
 import { cutOff, pause } from './cut-off.ts';
 import type { EmergencyCall } from './emergency.ts';
@@ -35,6 +36,8 @@ export interface DrainContext {
   readonly flatCheck: ((signal: AbortSignal) => Promise<number>) | null;
   readonly emergency: EmergencyCall | null;
   readonly alert: (alert: Alert) => Promise<unknown>;
+  /** Masks what must not be told. */
+  readonly mask: (text: string) => string;
 }
 
 /** What starts one drain. */
@@ -122,7 +125,10 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
   };
 
   function dispatch(event: DrainEvent): void {
-    pending.push(event);
+    // A bot may quote its own credentials in an error: no word of it gets into logs, steps or receipts unmasked.
+    pending.push(
+      'why' in event && event.why !== undefined ? { ...event, why: context.mask(event.why) } : event,
+    );
     // An effect may raise an event at once: it waits until the step that caused it is over.
     if (dispatching) return;
     dispatching = true;
@@ -314,14 +320,21 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
       sentence: 'The emergency endpoint is being called with what is open.',
     });
     let last = 'no answer in time';
-    const endsBy = clock.elapsed() + limit;
+    // A little less than whoever waits for it has, so that its failure is still told.
+    const endsBy = clock.elapsed() + limit * 0.95;
     try {
-      await cutOff(limit, null, (cut) =>
+      await cutOff(endsBy - clock.elapsed(), null, (cut) =>
         pRetry(() => call(notice, cut), {
           ...UNTIL_STOPPED,
           signal: cut,
           onFailedAttempt: async ({ error, attemptNumber }) => {
-            last = inWords(error);
+            // Its address is a secret, and an error may name a part of it.
+            last =
+              error instanceof CallError
+                ? error.status === null
+                  ? error.code
+                  : `answered ${error.status}`
+                : 'failed';
             await pause(backOff(attemptNumber, endsBy - clock.elapsed()), cut);
           },
         }),

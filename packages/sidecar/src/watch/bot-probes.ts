@@ -48,8 +48,11 @@ export function botProbes(options: BotProbesOptions): Probe[] {
   if (health !== undefined) {
     probes.push(
       probe('api', async (signal) => {
-        said = null;
-        const answer = await health(signal);
+        // What was said last holds until the next answer: the database probe may run in between.
+        const answer = await health(signal).catch((error: unknown) => {
+          said = null;
+          throw error;
+        });
         said = answer.database;
         return apiObservation(answer, options.databaseUrl !== undefined);
       }),

@@ -11,11 +11,11 @@ export interface OpenNow {
 
 /**
  * Reads what is open now and then, to be shown; no decision rests on it. Apart from the probes, as a bot that cannot
- * tell its positions may still be ready. `read` gives null while unknown or too old.
+ * tell its positions may still be ready; not while `spares` says that the bot's calls are needed elsewhere. `read` gives null while unknown or too old.
  */
 export function watchOpenNow(
   bot: Bot,
-  times: { readonly intervalMs: number; readonly timeoutMs: number },
+  times: { readonly intervalMs: number; readonly timeoutMs: number; readonly spares?: () => boolean },
 ): { monitor: Monitor; read: () => OpenNow | null } {
   const { positions } = bot;
   const monitor = createMonitor({
@@ -26,6 +26,8 @@ export function watchOpenNow(
   if (positions !== undefined) {
     monitor.add(
       probe('positions', async (signal) => {
+        if (times.spares?.() === true)
+          throw new Error('not read while a drain needs the calls that are left');
         const { open, pending } = await positions(signal);
         return { details: { open, pending } };
       }),

@@ -567,6 +567,8 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
 
   'the second proof': {
     'says 0': flat(1, { env: { FLAT_CHECK_SQL: 'SELECT 0' } }),
+    'says 0 with decimals': flat(1, { env: { FLAT_CHECK_SQL: 'SELECT 0::numeric(20, 8)' } }),
+    'says a fraction': notFlat(MANY, { env: { FLAT_CHECK_SQL: 'SELECT 0.00000001' } }),
     'says 1': notFlat(MANY, { env: { FLAT_CHECK_SQL: 'SELECT 1' } }),
     fails: notFlat(1, { env: { FLAT_CHECK_SQL: 'SELECT count(*) FROM no_such_table' } }),
     'never answers': notFlat(1, { env: { FLAT_CHECK_SQL: 'SELECT count(*) FROM pg_sleep(60)' } }),
@@ -622,6 +624,20 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     'a webhook that never answers, and a drain that goes well': flat(1, {
       alerts: [HANG],
       check: ({ tookMs }) => expect(tookMs).toBeLessThan(4_000),
+    }),
+    'a bot that quotes credentials in its error, and an emergency endpoint whose address is one': notFlat(1, {
+      bot: always({
+        do: 'status',
+        status: 403,
+        json: { error: 'no connection to postgres://bot:hunter22@db/bot' },
+      }),
+      emergency: [status(500)],
+      check: ({ output, receipts }) => {
+        const told = output + JSON.stringify(receipts);
+        expect(told).toContain('no connection to');
+        expect(told).not.toContain('hunter22');
+        expect(told).not.toContain('/emergency');
+      },
     }),
     'a webhook that refuses': flat(1, { alerts: [status(404)] }),
     'a webhook that hangs, and every signal again after the end': flat(1, {

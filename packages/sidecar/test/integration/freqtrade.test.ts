@@ -132,6 +132,15 @@ describe('closing it', () => {
     expect(calls()).not.toContain('POST /stop');
   });
 
+  it('exits also where the stop of entries hangs, and then keeps its distance', async () => {
+    await start({ hangs: ['/stopentry'] });
+    const error = await failure(bot.close(request(), AbortSignal.timeout(10_000)));
+    expect(error).toBeInstanceOf(BotError);
+    expect((error as BotError).retryAfterMs).toBeGreaterThan(10_000);
+    expect(calls()).toEqual(['POST /stopentry', 'POST /forceexit']);
+    await until('the exits', () => server.now.trades.length === 0);
+  });
+
   it('exits also where entries could not be stopped, and is then not done', async () => {
     await start({ limits: { '/stopentry': 0 } });
     const error = await failure(bot.close(request(), soon()));

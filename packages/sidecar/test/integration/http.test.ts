@@ -352,7 +352,7 @@ describe('a sidecar that cannot be what it should', () => {
       DATABASE_URL: 'postgres://bot:hunter2@127.0.0.1/bot?sslrootcert=/nowhere/ca.pem',
     });
     expect(await sidecar.exited).toBe(2);
-    expect(sidecar.output()).toContain('the configuration cannot be used');
+    expect(sidecar.output()).toContain('DATABASE_URL: expected a URL whose certificate files can be read');
     expect(sidecar.output()).not.toContain('hunter2');
   });
 });

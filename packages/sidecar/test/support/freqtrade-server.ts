@@ -18,6 +18,8 @@ export interface FreqtradeState {
   fillMs: number;
   /** `/status` answers `[]`, as it does after any RPC error. */
   statusFails: boolean;
+  /** Paths that are never answered. */
+  hangs: readonly string[];
   /** Calls a minute that are allowed; more are 429. */
   limits: Record<string, number>;
   lastProcess: number;
@@ -42,6 +44,7 @@ export async function startFreqtrade(given: Partial<FreqtradeState> = {}): Promi
     exitsPerCall: Number.POSITIVE_INFINITY,
     fillMs: 0,
     statusFails: false,
+    hangs: [],
     limits: { '/forceexit': 5, '/stopentry': 5, '/count': 5, '/status': 20 },
     lastProcess: Math.floor(Date.now() / 1000),
     startup: 1_769_860_800,
@@ -66,6 +69,7 @@ export async function startFreqtrade(given: Partial<FreqtradeState> = {}): Promi
         const bearer = request.headers.authorization?.startsWith('Bearer ') === true;
         return send(401, { detail: bearer ? 'Could not validate credentials' : 'Unauthorized' });
       }
+      if (now.hangs.includes(path)) return void seen.push({ call, at: Date.now(), status: 0 });
       const limit = now.limits[path];
       const lately = seen.filter(
         (other) => other.call === call && other.status !== 429 && other.at > Date.now() - 60_000,

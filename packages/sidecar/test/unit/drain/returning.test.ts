@@ -35,6 +35,21 @@ it.each([
     'leave-halted-warn',
   ],
   [
+    'a person had it drained, and then the sidecar alone was stopped',
+    found({ receipts: [receipt('flat'), receipt('flat', { trigger: 'http' })] }),
+    'leave-halted-warn',
+  ],
+  [
+    'its drain was abandoned before the bot was asked anything',
+    found({ trading: null, receipts: [receipt('abandoned', { attempts: 0 })] }),
+    'nothing',
+  ],
+  [
+    'its drain failed, and it does not say whether it trades',
+    found({ trading: null, receipts: [receipt('not_flat')] }),
+    'nothing',
+  ],
+  [
     'a person had it drained, and then it was gone for a while',
     found({ receipts: [receipt('nothing_to_do'), receipt('flat', { trigger: 'http' })] }),
     'leave-halted-warn',

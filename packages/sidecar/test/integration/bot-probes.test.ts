@@ -1,6 +1,13 @@
-import { expect, it } from 'vitest';
-import type { Bot, BotHealth } from '../../../src/bot/bot.ts';
-import { botProbes } from '../../../src/watch/bot-probes.ts';
+import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Bot, BotHealth } from '../../src/bot/bot.ts';
+import { botProbes } from '../../src/watch/bot-probes.ts';
+
+let postgres: LocalPostgres;
+beforeAll(async () => {
+  postgres = await startLocalPostgres();
+});
+afterAll(() => postgres?.remove());
 
 const NOW = Date.parse('2026-01-31T12:00:00.000Z');
 const OLD: BotHealth = {
@@ -36,4 +43,31 @@ it.each<[what: string, answer: Partial<BotHealth>, drained: boolean, judged: boo
 ])('an old tick of %s', async (_, answer, drained, judged) => {
   if (judged) await expect(tickOf(answer, drained)).rejects.toMatchObject({ code: 'TICK_STALE' });
   else expect(await tickOf(answer, drained)).toMatchObject({ details: { judged: false } });
+});
+
+it('a database that the bot has lost is seen also while the next answer of the bot is on its way', async () => {
+  let answers = 0;
+  const health = async () => {
+    answers += 1;
+    if (answers > 1) await new Promise(() => undefined);
+    return { ...OLD, database: 'disconnected' as const };
+  };
+  const probes = botProbes({
+    bot: { health } as unknown as Bot,
+    expectedModels: 'any',
+    tickMaxAgeMs: 60_000,
+    timeoutMs: 2_000,
+    databaseUrl: postgres.url,
+    drained: () => false,
+    now: () => NOW,
+  });
+  const run = (name: string) =>
+    Promise.resolve(probes.find((one) => one.name === name)?.run(AbortSignal.timeout(5_000)));
+  try {
+    await run('api');
+    void run('api');
+    await expect(run('database')).rejects.toMatchObject({ code: 'BOT_DATABASE_DISCONNECTED' });
+  } finally {
+    for (const { close } of probes) await close?.();
+  }
 });
