@@ -189,6 +189,8 @@ export interface Monitor {
   history(name: string): readonly RunResult[];
   /** Runs a probe now, or joins the run that is under way, and resolves with what is known then. Works before `start()`, and during a pause. @throws {ProbeOptionError} when there is none of that name. @throws {ProbeError} `PROBE_CLOSED` when the probe or the monitor was closed meanwhile. */
   check(name: string): Promise<ProbeView>;
+  /** Forgets what is known of a probe, because what it asks was replaced: it is `unknown` until a run has ended that begins after this call, at once unless an earlier one is still under way. Thresholds count from nothing; the history stays. @throws {ProbeOptionError} when there is none of that name. */
+  forget(name: string): void;
   /** Adds a probe, to `readiness` unless the groups were given by name, and to the groups named here. @throws {ProbeOptionError} when an option cannot work. @throws {ProbeError} `PROBE_CLOSED` after `close()`. */
   add(probe: Probe | MonitoredProbe, options?: { groups?: readonly string[] }): void;
   /** Removes a probe, from its groups as well, and lets it close. Resolves to false when there was none of that name. */
@@ -316,6 +318,13 @@ class BackgroundMonitor implements Monitor {
       throw new ProbeError('PROBE_CLOSED', result.output ?? 'the probe was closed');
     }
     return this.#view(entry);
+  }
+
+  forget(name: string): void {
+    const entry = this.#entry('forget', name);
+    entry.cancelStaleCheck?.();
+    entry.runner.forget();
+    this.#showAll();
   }
 
   add(item: Probe | MonitoredProbe, options: { groups?: readonly string[] } = {}): void {

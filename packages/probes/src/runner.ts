@@ -39,6 +39,8 @@ export class ProbeRunner {
   #flight: { result: Promise<RunResult>; abort: (reason: ProbeError) => void } | undefined;
   /** True from the start of a run until the probe's own promise settles, long after a time-out perhaps. */
   #held = false;
+  /** The run that is under way began before all was forgotten: what comes of it does not count. */
+  #outdated = false;
   #stopped = false;
 
   constructor(probe: Probe, settings: RunnerSettings) {
@@ -67,6 +69,14 @@ export class ProbeRunner {
     if (this.#stopped) return Promise.resolve(this.#failure(this.#begin(), closed()));
     // Told, not counted: however many ask, a stuck run is one failure a turn.
     return this.#held ? Promise.resolve(this.#failure(this.#begin(), stuck())) : this.#run();
+  }
+
+  /** Forgets what was known and runs anew: at once, or when the run that is under way has let go. */
+  forget(): void {
+    if (this.#stopped || (this.#state.last === undefined && !this.#held)) return;
+    this.#state = initialState(this.#settings.clock.now());
+    if (this.#held) this.#outdated = true;
+    else if (!this.#settings.isPaused()) void this.#run();
   }
 
   /** Ends the schedule, cuts off a run that is under way, and lets the probe close. */
@@ -117,7 +127,7 @@ export class ProbeRunner {
       cancelTimeout();
       this.#flight = undefined;
       const result = make();
-      if (!this.#stopped) this.#remember(result);
+      if (!this.#stopped && !this.#outdated) this.#remember(result);
       resolve(result);
     };
     const abort = (reason: ProbeError): void => {
@@ -137,6 +147,9 @@ export class ProbeRunner {
       )
       .finally(() => {
         this.#held = false;
+        if (!this.#outdated) return;
+        this.#outdated = false;
+        if (!this.#stopped && !this.#settings.isPaused()) void this.#run();
       });
     return promise;
   }

@@ -1,4 +1,11 @@
-import { type HealthJson, healthJson, isHealthy, type Monitor, type Snapshot } from '@botwarden/probes';
+import {
+  type HealthJson,
+  healthJson,
+  isHealthy,
+  type Monitor,
+  type Snapshot,
+  type Status,
+} from '@botwarden/probes';
 import type { Alert } from './alerts.ts';
 import type { Clock } from './clock.ts';
 import type { Drainer } from './drain/drain.ts';
@@ -65,6 +72,8 @@ export function createGuard(options: GuardOptions): Guard {
   let wasReady = false;
   let lastTraded: number | null = null;
   let timer: NodeJS.Timeout | undefined;
+  /** What was last known of each probe, and told. */
+  const told = new Map<string, Status>();
   const healListeners: Array<(verdict: Verdict) => void> = [];
 
   const look = (): HealState => {
@@ -78,12 +87,17 @@ export function createGuard(options: GuardOptions): Guard {
     if (state.verdict !== null && before.verdict === null) begun(state.verdict);
     if (state.verdict === null && before.verdict !== null) ended(before.verdict);
     if (state.capped !== null && before.capped === null) capped(state.capped);
-    if (facts.api === 'answers' && (state.instance !== before.instance || before.gone)) rehearse();
+    if (facts.api === 'answers' && (state.instance !== before.instance || before.gone)) askAnew(snapshot);
     return state;
   };
 
-  /** Another boot may have another token or another version: its close path is tried at once, not in a minute. */
-  const rehearse = (): void => void monitor.check('close-path').catch(() => undefined);
+  /**
+   * Another boot owes nothing to what is known of the last one: its models may still be loading, its token another.
+   * Each of the other probes is `unknown` until it has asked this boot, which it does at once.
+   */
+  const askAnew = ({ probes }: Snapshot): void => {
+    for (const { name } of probes) if (name !== 'api') monitor.forget(name);
+  };
 
   const meet = (bot: BotSelf): HealState => {
     met = true;
@@ -136,7 +150,12 @@ export function createGuard(options: GuardOptions): Guard {
       log.info({ event: 'ready', ready: wasReady }, wasReady ? 'The bot is ready.' : 'The bot is not ready.');
       return;
     }
-    const { name, from, to, probe } = change;
+    const { name, to, probe } = change;
+    // Not known for the moment is not news; what comes of it is told against what was known before.
+    if (to === 'unknown') return;
+    const from = told.get(name) ?? 'unknown';
+    told.set(name, to);
+    if (from === to) return;
     const text = `Probe ${name} went from ${from} to ${to}${probe.output === undefined ? '' : `: ${probe.output}`}.`;
     log[isHealthy(to) ? 'info' : 'warn'](
       { event: 'probe.changed', probe: name, from, to, code: probe.code ?? null },

@@ -309,6 +309,78 @@ describe('asking for a run now', () => {
   });
 });
 
+describe('forgetting what is known', () => {
+  test('makes a probe unknown until it has run, which it does at once, and thresholds count from nothing', async () => {
+    const { monitor, clock, db, status, ready } = watch(['pass', 'fail'], { failureThreshold: 3 });
+    monitor.start();
+    await clock.advance(0);
+    expect(ready()).toBe(true);
+    const changes: string[] = [];
+    monitor.on('change', ({ kind, from, to }) => void (kind === 'probe' && changes.push(`${from} ${to}`)));
+    monitor.forget('db');
+    expect(status()).toBe('unknown');
+    expect(monitor.probe('db')).toMatchObject({ output: 'not checked yet', consecutiveSuccesses: 0 });
+    expect(ready()).toBe(false);
+    await clock.flush();
+    expect(db.runs).toBe(2);
+    expect(monitor.probe('db')).toMatchObject({ status: 'unknown', consecutiveFailures: 1 });
+    await clock.advance(2000);
+    expect(changes).toEqual(['pass unknown', 'unknown fail']);
+    expect(monitor.history('db')).toHaveLength(4);
+  });
+
+  test('leaves a run out that began before, and runs again as soon as it has let go', async () => {
+    const { monitor, clock, db, status } = watch(['stuck', 'fail']);
+    monitor.start();
+    await clock.advance(0);
+    monitor.forget('db');
+    expect(db.runs).toBe(1);
+    db.release();
+    await clock.flush();
+    expect(db.runs).toBe(2);
+    expect(db.mostRunning).toBe(1);
+    expect(status()).toBe('fail');
+    expect(monitor.history('db').map(({ outcome }) => outcome)).toEqual(['fail']);
+  });
+
+  test('does not hide that a run ignores its cancellation', async () => {
+    const { monitor, clock, db } = watch(['stuck', 'pass']);
+    monitor.start();
+    await clock.advance(600);
+    expect(monitor.probe('db')?.code).toBe('PROBE_TIMEOUT');
+    monitor.forget('db');
+    expect(monitor.probe('db')?.status).toBe('unknown');
+    await clock.advance(400);
+    expect(monitor.probe('db')).toMatchObject({ status: 'fail', code: 'PROBE_STUCK' });
+    db.release();
+    await clock.flush();
+    expect(monitor.probe('db')?.status).toBe('pass');
+  });
+
+  test('runs nothing that has never run, is paused or was closed, and refuses an unknown name', async () => {
+    const { monitor, clock, db, status } = watch(['pass']);
+    monitor.forget('db');
+    await clock.flush();
+    expect(db.runs).toBe(0);
+    monitor.start();
+    await clock.advance(0);
+    monitor.pause();
+    monitor.forget('db');
+    await clock.flush();
+    expect(db.runs).toBe(1);
+    monitor.resume();
+    expect(status()).toBe('unknown');
+    expect(() => monitor.forget('cache')).toThrow(
+      'forget: expected a probe of this monitor (db), got "cache"',
+    );
+    await monitor.close();
+    monitor.forget('db');
+    await clock.flush();
+    expect(db.runs).toBe(1);
+    expect(clock.timers).toBe(0);
+  });
+});
+
 describe('groups', () => {
   const all = () => [scriptedProbe('api', 'fail'), scriptedProbe('db', 'pass')];
 

@@ -122,7 +122,8 @@ function follow(state: HealState, facts: Facts, at: number): HealState {
     gone: false,
     instance: facts.instance,
     bootAt: other ? at : state.bootAt,
-    reached: (other ? false : state.reached) || facts.ready,
+    // At the first look at a boot, what makes ready is still known of the boot before.
+    reached: !other && (state.reached || facts.ready),
     halted: facts.instance === state.halted ? state.halted : null,
   };
 }

@@ -139,6 +139,40 @@ describe('a bot that is frozen in the middle', () => {
 });
 
 describe('a new boot of the bot', () => {
+  it('is not ready while it loads, nor restarted for it, however fast it took the place of the last one', async () => {
+    // The models are asked so seldom that only what the new boot itself says can make it unready.
+    const times = { ...TIMES, STARTUP_GRACE: '60s', PROBE_INTERVAL: '1s', TICK_MAX_AGE: '60s' };
+    const bot = await startBot();
+    const sidecar = await startSidecar({ ...times, BOT_URL: bot.url });
+    let next: Running | undefined;
+    const instance = async () =>
+      ((await get(`${sidecar.url}/healthz`)).body.bot as { instance: string | null }).instance;
+    try {
+      await becomes(sidecar, '/readyz', 200, 10_000);
+      const first = await instance();
+      await bot.end();
+      next = await startBot({ PORT: new URL(bot.url).port, MODEL_LOAD_SECONDS: '8' });
+      await until('the new boot is seen', async () => {
+        const seen = await instance();
+        return seen !== null && seen !== first;
+      });
+      const began = performance.now();
+      await until('the new boot is ready', async () => {
+        const ready = await status(sidecar, '/readyz');
+        const { models } = (await get(`${next?.url}/models`)).body as { models: { loaded: boolean }[] };
+        if (ready === 200 && !models.every(({ loaded }) => loaded)) throw new Error('ready without a model');
+        return ready === 200;
+      });
+      // Past the threshold, so that the models were seen missing.
+      expect(performance.now() - began).toBeGreaterThan(4000);
+      expect(sidecar.output()).not.toContain('heal.verdict');
+    } finally {
+      await sidecar.end();
+      await bot.end();
+      await next?.end();
+    }
+  });
+
   it('has its close path tried at once: a wrong token is seen long before the minute is over', async () => {
     const bot = await startBot({ BOT_TOKEN: 'the-token-of-the-bot' });
     const sidecar = await startSidecar({ ...TIMES, BOT_URL: bot.url, BOT_TOKEN: 'the-token-of-the-bot' });

@@ -105,6 +105,18 @@ describe('a bot that starts', () => {
     expect(standing).toEqual([220]);
   });
 
+  it('is not taken for ready by what is still known of the boot before', () => {
+    const loading = { ...ILL, instance: 'boot-2', modelsMissing: true };
+    const { standing, state } = play([
+      [0, HEALTHY],
+      [10, SECOND],
+      [30, loading],
+      [129, loading],
+    ]);
+    expect(standing).toEqual([]);
+    expect(state.reached).toBe(false);
+  });
+
   it('that was ready once is no longer starting', () => {
     expect(
       play([
@@ -177,6 +189,7 @@ describe('a verdict', () => {
       [0, HEALTHY],
       [10, HUNG],
       [12, SECOND],
+      [13, SECOND],
       [30, hungAgain],
       [71, hungAgain],
       [72, hungAgain],
@@ -191,6 +204,7 @@ describe('the cap', () => {
       const boot = { ...HEALTHY, instance: `boot-${minute}` };
       return [
         [minute * 300, boot],
+        [minute * 300 + 1, boot],
         [minute * 300 + 100, { ...HUNG }],
       ];
     }).flat();
