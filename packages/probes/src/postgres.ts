@@ -24,7 +24,9 @@ export interface PostgresSessionOptions {
  */
 export interface PostgresSession {
   /**
-   * Runs one statement, one at a time. When `signal` aborts, the backend is told to cancel and the socket is destroyed.
+   * Runs one statement, one at a time. When `signal` aborts, the caller is answered at once, the backend is told to
+   * cancel, and the socket is destroyed when it said that it did, or after a second. The next statement waits for that,
+   * so that the database never has two of them at once.
    *
    * @throws {ProbeError} `DATABASE_UNREACHABLE`, or the reason of the signal.
    */
@@ -44,6 +46,9 @@ export interface PostgresProbeOptions extends PostgresSessionOptions {
   /** Whether a server in recovery, which takes no writes, passes the default query. Default false. */
   allowStandby?: boolean;
 }
+
+/** How long a backend has to stop what was cancelled, before its socket is destroyed all the same. */
+const CANCEL_LIMIT_MS = 1000;
 
 const DEFAULT_QUERY = 'SELECT pg_is_in_recovery() AS in_recovery';
 
@@ -153,18 +158,16 @@ class Session implements PostgresSession {
 
   async #ask(sql: string, signal: AbortSignal): Promise<Array<Record<string, unknown>>> {
     try {
-      signal.throwIfAborted();
+      await orAborted(Promise.all(this.#cancels), signal);
       const client = this.#client ?? (await this.#connect(signal));
-      const onAbort = (): void => this.#cancel(client);
-      signal.addEventListener('abort', onAbort, { once: true });
+      const answer = client.query<Record<string, unknown>>(sql);
       try {
-        return (await orAborted(client.query<Record<string, unknown>>(sql), signal)).rows;
+        return (await orAborted(answer, signal)).rows;
       } catch (error) {
         // After an error nothing is known of the connection; the next run proves a new one.
-        this.#discard(client);
+        if (signal.aborted) this.#cancel(client, answer);
+        else this.#discard(client);
         throw error;
-      } finally {
-        signal.removeEventListener('abort', onAbort);
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -192,8 +195,17 @@ class Session implements PostgresSession {
     internalsOf(client).connection.stream.destroy();
   }
 
-  #cancel(client: pg.Client): void {
-    const cancelled = cancelBackend(client).finally(() => this.#cancels.delete(cancelled));
+  /** Keeps the socket until the backend answers that it stopped: only then has it let go of what it waited for. */
+  #cancel(client: pg.Client, answer: Promise<unknown>): void {
+    this.#client = undefined;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CANCEL_LIMIT_MS);
+    const stopped = Promise.all([cancelBackend(client), answer.catch(() => undefined)]);
+    const cancelled = Promise.race([stopped, late]).then(() => {
+      clearTimeout(timer);
+      this.#discard(client);
+      this.#cancels.delete(cancelled);
+    });
     this.#cancels.add(cancelled);
   }
 }
@@ -232,7 +244,7 @@ function internalsOf(client: pg.Client): ClientInternals {
 /**
  * Asks the server to cancel what the backend of `client` is doing: a CancelRequest on a connection of its own, as in
  * the PostgreSQL frontend/backend protocol. Without it a backend that waits for a lock would be left behind until the
- * server's own time limit. Ends when the server has closed that connection, or after a second.
+ * server's own time limit. Ends when the server has closed that connection, or after {@link CANCEL_LIMIT_MS}.
  */
 function cancelBackend(client: pg.Client): Promise<void> {
   const { processID, secretKey } = internalsOf(client);
@@ -249,7 +261,7 @@ function cancelBackend(client: pg.Client): Promise<void> {
       : { host: client.host, port: client.port },
   );
   socket.unref();
-  socket.setTimeout(1000, () => socket.destroy());
+  socket.setTimeout(CANCEL_LIMIT_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
   socket.on('close', () => resolve());
   socket.resume();
