@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { chmod, chown, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   type EmbeddedPostgresClass,
   freePort,
@@ -201,14 +202,14 @@ describe('a query held by a lock', () => {
         while (runs.length < 20) {
           seen.add(monitor.group('readiness').status);
           expect(monitor.snapshot().probes).toHaveLength(1);
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await setTimeout(20);
         }
         return seen;
       }),
     );
     while (runs.length < 20) {
       most = Math.max(most, await waiting());
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await setTimeout(5);
     }
     for (const seen of await readers) expect(seen).not.toContain('pass');
     expect(most).toBe(1);
@@ -230,6 +231,57 @@ describe('a query held by a lock', () => {
     expect(await backends()).toBe(1);
     for (const view of await asked) expect(view.code).toBe('PROBE_TIMEOUT');
   });
+
+  test('is not asked again before its backend has stopped, though the cancellation takes long', async () => {
+    await holdLock();
+    const at = await slowCancellations(400);
+    const session = createPostgresSession({ connectionString: url('trader', PASSWORD, at) });
+    cleanups.unshift(() => session.close());
+    const ask = (within: number) =>
+      session.query('SELECT * FROM held', AbortSignal.timeout(within)).catch((error) => error.name as string);
+    expect(await ask(200)).toBe('TimeoutError');
+    const asked = ask(1500);
+    const seen: number[] = [];
+    const settled = asked.then(() => true);
+    while (!(await Promise.race([settled, waiting().then((n) => seen.push(n) < 0)])));
+    expect(await asked).toBe('TimeoutError');
+    expect(Math.max(...seen)).toBe(1);
+    // The first is long gone by then.
+    expect(seen.at(-1)).toBe(1);
+  });
+
+  test('that cannot be cancelled keeps the next question waiting for a second, not for ever', async () => {
+    await holdLock();
+    const at = await slowCancellations(60_000);
+    const session = createPostgresSession({ connectionString: url('trader', PASSWORD, at) });
+    cleanups.unshift(() => session.close());
+    await expect(session.query('SELECT * FROM held', AbortSignal.timeout(200))).rejects.toThrow();
+    expect(await session.query('SELECT 1 AS one', AbortSignal.timeout(5000))).toEqual([{ one: 1 }]);
+  });
+
+  /** The port of a way to the server on which a CancelRequest is held up for so long. */
+  async function slowCancellations(delayMs: number): Promise<number> {
+    const ended = new AbortController();
+    const proxy = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', async (first) => {
+        if (first.length === 16 && first.readInt32BE(4) === 80_877_102)
+          await setTimeout(delayMs, undefined, { signal: ended.signal }).catch(() => {});
+        const upstream = connect(port, '127.0.0.1');
+        upstream.on('error', () => socket.destroy());
+        upstream.on('close', () => socket.destroy());
+        socket.on('close', () => upstream.destroy());
+        upstream.write(first);
+        socket.pipe(upstream).pipe(socket);
+      });
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    cleanups.push(() => {
+      ended.abort();
+      proxy.close();
+    });
+    return (proxy.address() as AddressInfo).port;
+  }
 
   async function waiting(): Promise<number> {
     const { rows } = await admin.query(
