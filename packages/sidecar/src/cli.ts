@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Host } from './host.ts';
 import { VERSION } from './version.ts';
 
@@ -31,7 +32,10 @@ export async function run(host: Host): Promise<number> {
     return 2;
   }
   // Only a sidecar has something to do before it may end; the others go at once.
-  if (name !== 'serve' && host.takeSignals().length > 0) return 130;
+  if (name !== 'serve') {
+    const [early] = host.takeSignals();
+    if (early !== undefined) return 128 + constants.signals[early.signal];
+  }
   const command = await load();
   return command(args, host);
 }

@@ -177,13 +177,17 @@ const url = (expected: string, protocols: readonly string[]) =>
     });
 const path = (expected: string) =>
   z.string().refine((text) => text === '' || text.startsWith('/'), { error: expected });
+/** What an Authorization header can carry: anything else would fail only when money has to move. */
+const headerText = z.string().regex(/^[\x20-\x7e]+$/, {
+  error: 'one line of printable ASCII characters: it travels in a header',
+});
 const HTTP = ['http:', 'https:'];
 const SPAN = 'a duration such as 250ms, 5s or 2m';
 
 const SCHEMA = z.object({
   BOT_URL: url('the http: or https: URL of the bot, such as http://bot:8000', HTTP),
   BOT_ADAPTER: z.enum(['http', 'freqtrade'], { error: 'http or freqtrade' }),
-  BOT_TOKEN: z.string().optional(),
+  BOT_TOKEN: headerText.optional(),
   BOT_USERNAME: z.string().optional(),
   BOT_PASSWORD: z.string().optional(),
   BOT_HEALTH_PATH: path('a path such as /health, or nothing to switch the probe off'),
@@ -209,7 +213,7 @@ const SCHEMA = z.object({
   CLOSE_TIMEOUT: duration(`${SPAN}, at least 100ms`, 100),
   STOP_GRACE_PERIOD: duration(SPAN, 0).optional(),
   FLAT_CHECK_SQL: z.string().optional(),
-  DRAIN_TOKEN: z.string().optional(),
+  DRAIN_TOKEN: headerText.optional(),
   DRAIN_LOG: z.string(),
   EMERGENCY_CLOSE_URL: url('an http: or https: URL', HTTP).optional(),
   ALERT_WEBHOOK_URL: url('an http: or https: URL', HTTP).optional(),

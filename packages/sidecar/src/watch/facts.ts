@@ -7,7 +7,7 @@ import type { OpenNow } from './open-now.ts';
 /** Codes that say that nothing is there, or went away in the middle: what answers next may be another boot. */
 const GONE = new Set(['BOT_REFUSED', 'BOT_NOT_FOUND', 'BOT_UNREACHABLE', 'BOT_RESET']);
 
-/** What the `api` probe last read of the bot. */
+/** What the `api` probe read of the bot. */
 export interface BotSelf {
   readonly instance: string | null;
   readonly trading: 'running' | 'halted' | null;
@@ -44,7 +44,7 @@ function apiFact(api: ProbeView | undefined): Facts['api'] {
   return isHealthy(api.status) || api.status === 'unknown' ? 'unknown' : 'fails';
 }
 
-/** What the bot last said of itself, from the `api` probe's last good run; all null before. */
+/** What the bot says of itself, from the `api` probe's last run; all null where that read nothing. Pure. */
 export function selfOf(snapshot: Snapshot): BotSelf {
   const details = snapshot.probes.find((view) => view.name === 'api')?.last?.details ?? {};
   const text = (key: string): string | null =>
