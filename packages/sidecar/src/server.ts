@@ -1,7 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HEALTH_JSON_TYPE } from '@botwarden/probes';
-import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import { failed, methodNotAllowed, neverStored, notFound, refuse } from '@botwarden/service/http';
+import { carries } from '@botwarden/service/token';
+import express, { type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { Drainer } from './drain/drain.ts';
 import type { ReceiptLog } from './drain/receipts.ts';
@@ -26,10 +27,7 @@ export function createApp(options: ServerOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use((_request, response, next) => {
-    response.set('Cache-Control', 'no-store');
-    next();
-  });
+  app.use(neverStored);
 
   const reads: Record<string, RequestHandler> = {
     '/livez': (_request, response) => {
@@ -67,33 +65,12 @@ export function createApp(options: ServerOptions): Express {
   for (const [path, handler] of Object.entries(reads)) {
     const route = app.route(path).get(handler);
     if (path === '/drain') route.post(drainNow(options));
-    route.all((request, response) => {
-      response.set('Allow', path === '/drain' ? 'GET, HEAD, POST' : 'GET, HEAD');
-      fail(response, 405, 'METHOD_NOT_ALLOWED', `${request.method} is not a method of ${path}`);
-    });
+    route.all(methodNotAllowed(path, path === '/drain' ? 'GET, HEAD, POST' : 'GET, HEAD'));
   }
-  app.use((request, response) => {
-    fail(
-      response,
-      404,
-      'NOT_FOUND',
-      `there is no ${request.path.slice(0, 100)} here; there are ${Object.keys(reads).join(', ')}`,
-    );
-  });
-  // Express knows an error handler by its four parameters.
-  app.use((error: Error & { status?: number }, _request: Request, response: Response, _next: unknown) => {
-    const status =
-      error.status !== undefined && error.status >= 400 && error.status < 500 ? error.status : 500;
-    if (status === 500) log.error({ event: 'http.failed', err: error }, 'A request could not be answered.');
-    if (response.headersSent) response.destroy();
-    else
-      fail(
-        response,
-        status,
-        status === 500 ? 'INTERNAL' : 'BAD_REQUEST',
-        'the request could not be answered',
-      );
-  });
+  app.use(notFound(`; there are ${Object.keys(reads).join(', ')}`));
+  app.use(
+    failed((error) => log.error({ event: 'http.failed', err: error }, 'A request could not be answered.')),
+  );
   return app;
 }
 
@@ -104,7 +81,7 @@ function drainNow({ drainer, drainToken, log }: ServerOptions): RequestHandler {
   return async (request, response) => {
     request.resume();
     if (drainToken === undefined) {
-      return fail(response, 403, 'DRAIN_OFF', 'POST /drain is off; set DRAIN_TOKEN to switch it on');
+      return refuse(response, 403, 'DRAIN_OFF', 'POST /drain is off; set DRAIN_TOKEN to switch it on');
     }
     if (!carries(request.get('authorization'), drainToken)) {
       response.set('WWW-Authenticate', 'Bearer realm="botwarden"');
@@ -112,7 +89,12 @@ function drainNow({ drainer, drainToken, log }: ServerOptions): RequestHandler {
         { event: 'drain.unauthorised', from: request.ip },
         'POST /drain came without the right token; nothing was done.',
       );
-      return fail(response, 401, 'DRAIN_UNAUTHORISED', 'expected Authorization: Bearer with the DRAIN_TOKEN');
+      return refuse(
+        response,
+        401,
+        'DRAIN_UNAUTHORISED',
+        'expected Authorization: Bearer with the DRAIN_TOKEN',
+      );
     }
     // A sidecar that was frozen for a while finds what was asked for meanwhile, by callers who have long given up. The
     // bot that such a call meant may be gone: its successor must not be drained, and left halted, in its place.
@@ -134,15 +116,4 @@ function drainNow({ drainer, drainToken, log }: ServerOptions): RequestHandler {
     if (!response.destroyed)
       response.status(ended.state === 'flat' || ended.state === 'nothing_to_do' ? 200 : 503).json(ended);
   };
-}
-
-function fail(response: Response, status: number, code: string, message: string): void {
-  response.status(status).json({ error: { code, message } });
-}
-
-/** Compares digests, so that neither time nor length tells how much of a guess was right. */
-function carries(header: string | undefined, token: string): boolean {
-  const match = /^Bearer +(.+)$/i.exec(header ?? '');
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(match?.[1] ?? ''), digest(token));
 }

@@ -2,15 +2,16 @@ import { createServer, type Server } from 'node:http';
 import { createMonitor, eventLoopProbe, type MonitoredProbe } from '@botwarden/probes';
 import { postgresProbe } from '@botwarden/probes/postgres';
 import { terminusWithHealth } from '@botwarden/probes/terminus';
+import { ConfigError } from '@botwarden/service/configuration';
+import { listen, portOf } from '@botwarden/service/listen';
+import { createLog, type Log } from '@botwarden/service/log';
 import { type Config, loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/errors.ts';
 import { createHistory, type History } from '../history/history.ts';
 import { createStore } from '../history/store.ts';
 import type { Host } from '../host.ts';
 import { isReader } from '../http/access.ts';
 import { createApp } from '../http/app.ts';
 import { createLive } from '../live.ts';
-import { createLog, type Log } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { VERSION } from '../version.ts';
 import { watchBots } from '../watch/bots.ts';
@@ -29,7 +30,12 @@ export async function serve(host: Host): Promise<number> {
     return 2;
   }
   const { secrets } = config;
-  const log = createLog(config.logLevel, secrets, VERSION);
+  const log = createLog({
+    service: 'botwarden-dashboard',
+    version: VERSION,
+    level: config.logLevel,
+    secrets,
+  });
 
   const monitor = createMonitor({
     interval: config.probes.intervalMs,
@@ -115,8 +121,7 @@ function ownProbes({ databaseUrl }: Config): MonitoredProbe[] {
 }
 
 function sayWhere(server: Server, { host, port, access, sidecars }: Config, log: Log): void {
-  const address = server.address();
-  const at = typeof address === 'object' && address !== null ? address.port : port;
+  const at = portOf(server, port);
   log.info(
     { event: 'listening', host, port: at },
     `Watching ${sidecars.length} bot${sidecars.length === 1 ? '' : 's'}; the page is at http://localhost:${at}/.`,
@@ -128,22 +133,4 @@ function sayWhere(server: Server, { host, port, access, sidecars }: Config, log:
       `Whoever reaches ${host}:${at} can read everything here: publish the port on 127.0.0.1 only, or set DASHBOARD_USER and DASHBOARD_PASSWORD.`,
     );
   }
-}
-
-/** Why nothing can listen there, as a sentence; null when it listens. */
-function listen(server: Server, { host, port }: Config): Promise<string | null> {
-  const { promise, resolve } = Promise.withResolvers<string | null>();
-  const failed = (error: NodeJS.ErrnoException): void => {
-    const why =
-      error.code === 'EADDRINUSE'
-        ? 'the port is already taken; set PORT, or stop what has it'
-        : error.message;
-    resolve(`Nothing can listen on ${host}:${port}: ${why}.`);
-  };
-  server.once('error', failed);
-  server.listen(port, host, () => {
-    server.off('error', failed);
-    resolve(null);
-  });
-  return promise;
 }

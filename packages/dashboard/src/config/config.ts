@@ -1,8 +1,9 @@
 import { parseDuration } from '@botwarden/probes';
+import { ConfigError, type ConfigProblem } from '@botwarden/service/configuration';
+import { passwordsOf } from '@botwarden/service/url';
+import { type Environment, readVariable, type Variable } from '@botwarden/service/variables';
 import { z } from 'zod';
-import { ConfigError, type ConfigProblem } from './errors.ts';
-import { type Environment, readVariable } from './secret-file.ts';
-import { VARIABLES, type Variable, type VariableName } from './variables.ts';
+import { VARIABLES, type VariableName } from './variables.ts';
 
 /** One bot, as the dashboard reaches it: through its sidecar. */
 export interface Sidecar {
@@ -128,10 +129,7 @@ const SCHEMA = z.object({
 export function loadConfig(env: Environment): Config {
   const problems: ConfigProblem[] = [];
   const given = Object.fromEntries(
-    VARIABLES.map((variable: Variable) => [
-      variable.name,
-      readVariable(variable.name, variable.secret === true, env, problems) ?? variable.fallback,
-    ]),
+    VARIABLES.map((variable: Variable) => [variable.name, readVariable(variable, env, problems)]),
   ) as Record<VariableName, string | undefined>;
 
   const values = SCHEMA.safeParse(given);
@@ -183,9 +181,9 @@ export function loadConfig(env: Environment): Config {
     logLevel: data.LOG_LEVEL,
     secrets: [
       ...new Set([
-        ...withTokens.flatMap(({ url, drainToken }) => [drainToken, ...passwordOf(url)]),
+        ...withTokens.flatMap(({ url, drainToken }) => [drainToken, ...passwordsOf(url)]),
         ...tokens.values(),
-        ...(DATABASE_URL === undefined ? [] : [DATABASE_URL, ...passwordOf(DATABASE_URL)]),
+        ...(DATABASE_URL === undefined ? [] : [DATABASE_URL, ...passwordsOf(DATABASE_URL)]),
         password,
         token,
       ]),
@@ -218,15 +216,10 @@ function drainTokens(
       });
       continue;
     }
-    const token = readVariable(name, true, env, problems);
+    const token = readVariable({ name, secret: true }, env, problems);
     if (token === undefined) continue;
     if (token.length < 8) problems.push({ name, expected: 'a token of at least 8 characters' });
     tokens.set(end, token);
   }
   return tokens;
-}
-
-function passwordOf(text: string): string[] {
-  const password = URL.parse(text)?.password ?? '';
-  return password === '' ? [] : [password, decodeURIComponent(password)];
 }

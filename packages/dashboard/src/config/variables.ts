@@ -1,13 +1,4 @@
-/** One variable of the environment, as `--help` and the README show it. */
-export interface Variable {
-  readonly name: string;
-  /** As it would be written; undefined where there is none. */
-  readonly fallback?: string;
-  /** Also read from the file that `NAME_FILE` names, and never shown. */
-  readonly secret?: true;
-  /** One line: what it is for. */
-  readonly about: string;
-}
+import type { Variable } from '@botwarden/service/variables';
 
 /** Every variable the dashboard reads, in the order in which people meet them. `DRAIN_TOKEN_<BOT>` comes beside these. */
 export const VARIABLES = [

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeError } from '@botwarden/probes';
+import type { Log } from '@botwarden/service/log';
 import pg from 'pg';
-import type { Log } from '../log.ts';
 import type { Receipt } from '../watch/answers.ts';
 import type { TimelineEvent } from '../watch/changes.ts';
 import {

@@ -1,17 +1,11 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
+import { refuse } from '@botwarden/service/http';
+import type { Log } from '@botwarden/service/log';
+import { same } from '@botwarden/service/token';
 import type { RequestHandler } from 'express';
 import type { Config } from '../config/config.ts';
-import type { Log } from '../log.ts';
-import { refuse } from './errors.ts';
 
 type Access = Config['access'];
-
-/** Compares digests, so that neither time nor length tells how much of a guess was right. */
-export function same(one: string, other: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(one), digest(other));
-}
 
 /** Whether an `Authorization` header opens the door. Pure. Without user or token configured every one does. */
 export function isLetIn(header: string | undefined, { user, password, token }: Access): boolean {

@@ -1,17 +1,17 @@
-import express, { type Express, type Request, type Response } from 'express';
+import { failed, neverStored, notFound, refuse } from '@botwarden/service/http';
+import type { Log } from '@botwarden/service/log';
+import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { Registry } from 'prom-client';
 import type { Config } from '../config/config.ts';
 import { allDrains } from '../history/attention.ts';
 import type { History } from '../history/history.ts';
 import type { Live } from '../live.ts';
-import type { Log } from '../log.ts';
 import type { Bots, BotView } from '../watch/bots.ts';
 import { isAlarming } from '../watch/drains.ts';
 import { guardAccess } from './access.ts';
 import { createAssets } from './assets.ts';
 import { drainNow } from './drain-now.ts';
-import { refuse } from './errors.ts';
 
 /** What the HTTP side is made of. */
 export interface AppOptions {
@@ -31,10 +31,7 @@ export function createApp(options: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use(securityHeaders());
-  app.use((_request, response, next) => {
-    response.set('Cache-Control', 'no-store');
-    next();
-  });
+  app.use(neverStored);
   app.use(guardAccess(config.access, log));
   app.use('/assets', createAssets(client));
 
@@ -106,23 +103,10 @@ export function createApp(options: AppOptions): Express {
     response.type(registry.contentType).send(await registry.metrics());
   });
 
-  app.use((request, response) =>
-    refuse(response, 404, 'NOT_FOUND', `there is no ${request.method} ${request.path.slice(0, 100)} here`),
+  app.use(notFound());
+  app.use(
+    failed((error) => log.error({ event: 'http.failed', err: error }, 'A request could not be answered.')),
   );
-  // Express knows an error handler by its four parameters.
-  app.use((error: Error & { status?: number }, _request: Request, response: Response, _next: unknown) => {
-    const status =
-      error.status !== undefined && error.status >= 400 && error.status < 500 ? error.status : 500;
-    if (status === 500) log.error({ event: 'http.failed', err: error }, 'A request could not be answered.');
-    if (response.headersSent) response.destroy();
-    else
-      refuse(
-        response,
-        status,
-        status === 500 ? 'INTERNAL' : 'BAD_REQUEST',
-        'the request could not be answered',
-      );
-  });
   return app;
 }
 

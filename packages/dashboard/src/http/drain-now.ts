@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { describeError } from '@botwarden/probes';
+import type { Log } from '@botwarden/service/log';
+import { same } from '@botwarden/service/token';
 import express, { type Request, type Response, Router } from 'express';
 import type { Sidecar } from '../config/config.ts';
-import type { Log } from '../log.ts';
 import { askAgain, askToken, refusal } from '../view/drain-now.ts';
 import type { Bots, BotView } from '../watch/bots.ts';
-import { same } from './access.ts';
 
 /** What "Drain now" is made of. */
 export interface DrainNowOptions {

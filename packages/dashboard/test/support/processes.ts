@@ -1,48 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort, listening, type Running, start } from '@botwarden/service/testing';
+
+export { freePort, type Running, until } from '@botwarden/service/testing';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
-
-/** Waits until `look` gives something other than undefined or false, and gives that; throws after `ms`. */
-export async function until<T>(
-  what: string,
-  look: () => T | Promise<T>,
-  ms = 20_000,
-): Promise<Exclude<Awaited<T>, undefined | false>> {
-  const end = performance.now() + ms;
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined && seen !== false) return seen as Exclude<Awaited<T>, undefined | false>;
-    if (performance.now() > end) throw new Error(`expected within ${ms} ms: ${what}`);
-    await delay(25);
-  }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** A process that a test started, and what it said. */
-export interface Running {
-  readonly child: ChildProcess;
-  readonly url: string;
-  /** Standard output and error, as far as they came. */
-  readonly output: () => string;
-  /** The exit code; null after a signal. */
-  readonly exited: Promise<number | null>;
-  /** Ends it by force, if it still runs. */
-  readonly end: () => Promise<void>;
-}
 
 async function run(
   command: string,
@@ -50,29 +14,9 @@ async function run(
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<Running> {
-  const child = spawn(command, args, {
-    cwd,
-    env: { PATH: process.env.PATH ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
-  await until(
-    `${args.join(' ')} listens or ends`,
-    () => text.includes('"listening"') || child.exitCode !== null,
-  );
-  return {
-    child,
-    url: `http://127.0.0.1:${env.PORT}`,
-    output: () => text,
-    exited,
-    async end() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-      await exited;
-    },
-  };
+  const running = start(command, args, { cwd, env, url: `http://127.0.0.1:${env.PORT}` });
+  await listening(running);
+  return running;
 }
 
 /** The dashboard, as it runs in production: the program itself, configured by its environment. */

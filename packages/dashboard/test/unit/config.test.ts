@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConfigError } from '@botwarden/service/configuration';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { helpText } from '../../src/commands/help.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import { ConfigError } from '../../src/config/errors.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
 import { VERSION } from '../../src/version.ts';
 

@@ -1,9 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
+import { ConfigError } from '@botwarden/service/configuration';
+import { withoutCredentials } from '@botwarden/service/url';
 import type { Bot } from '../bot/bot.ts';
 import { checkConformance, type Finding } from '../bot/conformance.ts';
-import { type Config, loadConfig, withoutCredentials } from '../config/config.ts';
-import { ConfigError } from '../config/errors.ts';
+import { type Config, loadConfig } from '../config/config.ts';
 import { createDrainer } from '../drain/drain.ts';
 import { type Receipt, receiptsInMemory } from '../drain/receipts.ts';
 import type { EventLog } from '../event-log.ts';

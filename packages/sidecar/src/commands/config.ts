@@ -1,7 +1,9 @@
-import { type Config, type Effective, loadConfig, RESERVE_MS, withoutCredentials } from '../config/config.ts';
-import { ConfigError } from '../config/errors.ts';
+import { ConfigError } from '@botwarden/service/configuration';
+import { withoutCredentials } from '@botwarden/service/url';
+import type { Variable } from '@botwarden/service/variables';
+import { type Config, type Effective, loadConfig, RESERVE_MS } from '../config/config.ts';
 import { loadProbesFile } from '../config/probes-file.ts';
-import { VARIABLES, type Variable } from '../config/variables.ts';
+import { VARIABLES } from '../config/variables.ts';
 import type { Host } from '../host.ts';
 
 /** `botwarden config`: the effective configuration with secrets masked, and what the budget of a drain comes to. */

@@ -1,15 +1,8 @@
-import { VARIABLES, type Variable } from '../config/variables.ts';
+import { describeVariables } from '@botwarden/service/variables';
+import { VARIABLES } from '../config/variables.ts';
 
 /** What `botwarden --help` prints. */
 export function helpText(): string {
-  const width = Math.max(...VARIABLES.map(({ name }) => name.length));
-  const variables = VARIABLES.map((variable: Variable) => {
-    const extra = [
-      ...(variable.fallback === undefined ? [] : [`default ${variable.fallback}`]),
-      ...(variable.secret === true ? [`or ${variable.name}_FILE`] : []),
-    ];
-    return `  ${variable.name.padEnd(width)}  ${variable.about}${extra.length > 0 ? ` [${extra.join('; ')}]` : ''}`;
-  });
   return `botwarden watches a trading bot, asks for its restart when it hangs, and closes its positions before it is stopped.
 
 Usage:
@@ -26,6 +19,6 @@ Exit codes of serve:
   3  NOT FLAT: positions may be open
 
 Environment (durations read 250ms, 5s, 2m; an empty value is the same as none unless it says otherwise):
-${variables.join('\n')}
+${describeVariables(VARIABLES)}
 `;
 }

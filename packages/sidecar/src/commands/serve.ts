@@ -1,13 +1,16 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { createMonitor, type MonitoredProbe, ProbeOptionError, probe } from '@botwarden/probes';
 import { createPostgresSession } from '@botwarden/probes/postgres';
+import { ConfigError } from '@botwarden/service/configuration';
+import { listen, portOf } from '@botwarden/service/listen';
+import { createLog, type Log } from '@botwarden/service/log';
+import { withoutCredentials } from '@botwarden/service/url';
 import { createTerminus } from '@godaddy/terminus';
 import { type Alert, createAlerts } from '../alerts.ts';
 import type { Bot } from '../bot/bot.ts';
 import { createRehearsal, REHEARSE_EVERY_MS } from '../bot/rehearsal.ts';
 import { systemClock } from '../clock.ts';
-import { type Config, loadConfig, RESERVE_MS, withoutCredentials } from '../config/config.ts';
-import { ConfigError } from '../config/errors.ts';
+import { type Config, loadConfig, RESERVE_MS } from '../config/config.ts';
 import { loadProbesFile } from '../config/probes-file.ts';
 import { createDrainer, exitCodeOf } from '../drain/drain.ts';
 import { createEmergencyCall } from '../drain/emergency.ts';
@@ -16,7 +19,6 @@ import { openReceiptLog, type Receipt } from '../drain/receipts.ts';
 import { decideOnReturn } from '../drain/returning.ts';
 import { createGuard } from '../guard.ts';
 import type { Host, StopSignal } from '../host.ts';
-import { createLog, type Log } from '../log.ts';
 import { createMetrics } from '../metrics.ts';
 import { createApp } from '../server.ts';
 import { VERSION } from '../version.ts';
@@ -69,7 +71,12 @@ export async function serve(args: readonly string[], host: Host): Promise<number
 }
 
 async function guardBot(config: Config, declared: readonly MonitoredProbe[], host: Host): Promise<number> {
-  const log = createLog(config.logLevel, config.secrets, VERSION);
+  const log = createLog({
+    service: 'botwarden',
+    version: VERSION,
+    level: config.logLevel,
+    secrets: config.secrets,
+  });
   const clock = systemClock;
   const { secrets } = config;
   const receipts = await openReceiptLog({ path: config.drain.log, log });
@@ -187,8 +194,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     });
     monitor.start();
     openNow.monitor.start();
-    const address = server.address();
-    const port = typeof address === 'object' && address !== null ? address.port : config.port;
+    const port = portOf(server, config.port);
     log.info(
       { event: 'listening', host: config.host, port },
       `Watching the bot at ${withoutCredentials(config.bot.url)}; answering on port ${port}.`,
@@ -245,22 +251,4 @@ function sayUnfinished(unfinished: Receipt | undefined, log: Log, alert: (alert:
   };
   log.error({ event: 'return.unfinished', drain_id: unfinished.drain_id }, sentence);
   alert({ key: 'return.unfinished', event: 'return.unfinished', severity: 'critical', text: sentence });
-}
-
-/** Why nothing can listen there, as a sentence; null when it listens. */
-function listen(server: Server, { host, port }: Config): Promise<string | null> {
-  const { promise, resolve } = Promise.withResolvers<string | null>();
-  const failed = (error: NodeJS.ErrnoException): void => {
-    const why =
-      error.code === 'EADDRINUSE'
-        ? 'the port is already taken; set PORT, or stop what has it'
-        : error.message;
-    resolve(`Nothing can listen on ${host}:${port}: ${why}.`);
-  };
-  server.once('error', failed);
-  server.listen(port, host, () => {
-    server.off('error', failed);
-    resolve(null);
-  });
-  return promise;
 }

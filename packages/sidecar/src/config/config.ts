@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { type ExpectedModels, parseDuration } from '@botwarden/probes';
+import { ConfigError, type ConfigProblem } from '@botwarden/service/configuration';
+import { decoded, passwordsOf, withoutCredentials } from '@botwarden/service/url';
+import { type Environment, readVariable } from '@botwarden/service/variables';
 import { z } from 'zod';
-import { ConfigError, type ConfigProblem } from './errors.ts';
-import { VARIABLES, type Variable, type VariableName } from './variables.ts';
+import { VARIABLES, type VariableName } from './variables.ts';
 
 /** Seconds of the drain's budget that are kept back for the emergency call, the alert and the receipt, in milliseconds. */
 export const RESERVE_MS = 5000;
@@ -63,14 +64,14 @@ export type Effective = Readonly<Record<VariableName, string | undefined>>;
  *
  * @throws {ConfigError} with every problem at once.
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): {
+export function loadConfig(env: Environment): {
   config: Config;
   effective: Effective;
 } {
   const problems: ConfigProblem[] = [];
   const effective = withinBudget(
     Object.fromEntries(
-      VARIABLES.map((variable) => [variable.name, read(variable, env, problems)]),
+      VARIABLES.map((variable) => [variable.name, readVariable(variable, env, problems)]),
     ) as Effective,
     env,
   );
@@ -91,7 +92,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): {
 }
 
 /** A short DRAIN_TIMEOUT shortens the default of CLOSE_TIMEOUT; a CLOSE_TIMEOUT that was given is held to it instead. */
-function withinBudget(effective: Effective, env: Readonly<Record<string, string | undefined>>): Effective {
+function withinBudget(effective: Effective, env: Environment): Effective {
   const room = (parseDuration(effective.DRAIN_TIMEOUT ?? '') ?? 0) - RESERVE_MS;
   const shortens =
     (env.CLOSE_TIMEOUT ?? '') === '' &&
@@ -100,58 +101,11 @@ function withinBudget(effective: Effective, env: Readonly<Record<string, string 
   return shortens ? { ...effective, CLOSE_TIMEOUT: `${room}ms` } : effective;
 }
 
-function read(
-  variable: Variable,
-  env: Readonly<Record<string, string | undefined>>,
-  problems: ConfigProblem[],
-): string | undefined {
-  const given = env[variable.name];
-  const value = given === '' && variable.emptyMeansOff !== true ? undefined : given;
-  const file = variable.secret === true ? env[`${variable.name}_FILE`] : undefined;
-  if (file === undefined || file === '') return value ?? variable.fallback;
-  if (value !== undefined) {
-    problems.push({
-      name: variable.name,
-      expected: `either ${variable.name} or ${variable.name}_FILE, not both`,
-    });
-    return undefined;
-  }
-  try {
-    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    if (text !== '') return text;
-    problems.push({
-      name: `${variable.name}_FILE`,
-      expected: 'a file with the secret in it',
-      got: `${file}, which is empty`,
-    });
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable';
-    problems.push({
-      name: `${variable.name}_FILE`,
-      expected: 'a file that can be read',
-      got: `${file} (${code})`,
-    });
-  }
-  return undefined;
-}
-
 function problem(name: VariableName, expected: string, effective: Effective): ConfigProblem {
   const secret = VARIABLES.some((variable) => variable.name === name && 'secret' in variable);
   const got = secret ? undefined : effective[name];
   if (got === undefined) return { name, expected };
   return { name, expected, got: name.endsWith('_URL') ? withoutCredentials(got) : got };
-}
-
-/** A URL without user and password, of which it may hold some even where the variable is no secret. */
-export function withoutCredentials(text: string): string {
-  const url = URL.parse(text);
-  if (url?.host === undefined || url.host === '') {
-    // Not a URL, as where the scheme was forgotten: whatever stands before an @ may be a password.
-    return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@');
-  }
-  if (url.username === '' && url.password === '') return text;
-  // The last @ before path, query and fragment, as the URL standard has it; a / in a password ends it there, too.
-  return text.replace(/\/\/[^/?#]*@/, '//***@');
 }
 
 const duration = (expected: string, minMs: number) =>
@@ -289,7 +243,7 @@ function show(ms: number): string {
 function shape(values: Values, effective: Effective): Config {
   const secrets = VARIABLES.flatMap((variable) => {
     const value = 'secret' in variable ? effective[variable.name] : undefined;
-    return value === undefined ? [] : [value, ...passwordOf(value)];
+    return value === undefined ? [] : [value, ...passwordsOf(value)];
   });
   return {
     bot: defined({
@@ -331,7 +285,7 @@ function shape(values: Values, effective: Effective): Config {
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
-    secrets: [...new Set([...secrets, ...passwordOf(values.BOT_URL)])],
+    secrets: [...new Set([...secrets, ...passwordsOf(values.BOT_URL)])],
     ...defined({ databaseUrl: values.DATABASE_URL, alertWebhookUrl: values.ALERT_WEBHOOK_URL }),
   };
 }
@@ -344,19 +298,6 @@ function expectedModels(text: string | undefined): ExpectedModels {
     .filter((name) => name !== '');
   if (names.length === 1 && names[0] === 'none') return 'none';
   return names.length === 0 ? 'any' : names;
-}
-
-function passwordOf(text: string): string[] {
-  const password = URL.parse(text)?.password ?? '';
-  return password === '' ? [] : [password, decoded(password) ?? password];
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }
 
 type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { MonitoredProbe } from '@botwarden/probes';
 import { DeclarationError, loadProbes } from '@botwarden/probes/declared';
-import { ConfigError, type ConfigProblem } from './errors.ts';
+import { ConfigError, type ConfigProblem } from '@botwarden/service/configuration';
 
 /** Names that the sidecar's own probes have. */
 const OWN = new Set(['api', 'database', 'models', 'tick', 'close-path']);

@@ -1,15 +1,4 @@
-/** One variable of the environment, as `--help`, the README and `botwarden config` show it. */
-export interface Variable {
-  readonly name: string;
-  /** As it would be written; undefined where there is none. */
-  readonly fallback?: string;
-  /** Also read from the file that `NAME_FILE` names, and shown masked. */
-  readonly secret?: true;
-  /** An empty value means something of its own here; elsewhere it is the same as unset. */
-  readonly emptyMeansOff?: true;
-  /** One line: what it is for. */
-  readonly about: string;
-}
+import type { Variable } from '@botwarden/service/variables';
 
 /** Every variable the sidecar reads, in the order in which people meet them. */
 export const VARIABLES = [

@@ -1,4 +1,5 @@
-import { VARIABLES, type Variable } from '../config/variables.ts';
+import type { Variable } from '@botwarden/service/variables';
+import { VARIABLES } from '../config/variables.ts';
 import { error, type Rule, warning } from './finding.ts';
 import { commandLine, type Service, variable } from './model.ts';
 

@@ -2,17 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { start } from '@botwarden/service/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tool } from '../../../../vitest.tools.ts';
-import {
-  freePort,
-  misbehave,
-  type Running,
-  run,
-  startBot,
-  startSidecar,
-  until,
-} from '../support/processes.ts';
+import { freePort, misbehave, type Running, startBot, startSidecar, until } from '../support/processes.ts';
 
 const prometheus = tool('prometheus');
 const promtool = tool('promtool');
@@ -42,13 +35,11 @@ describe.skipIf(missing)(
       );
       const address = `127.0.0.1:${await freePort()}`;
       const args = [`--config.file=${file}`, `--storage.tsdb.path=${folder}/data`];
-      server = run(
-        prometheus ?? '',
-        [...args, `--web.listen-address=${address}`],
-        {},
-        folder,
-        `http://${address}`,
-      );
+      server = start(prometheus ?? '', [...args, `--web.listen-address=${address}`], {
+        cwd: folder,
+        env: {},
+        url: `http://${address}`,
+      });
       await until('Prometheus is ready', async () => {
         const answer = await fetch(`${server.url}/-/ready`).catch(() => undefined);
         return answer?.status === 200;

@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConfigError, type ConfigProblem } from '@botwarden/service/configuration';
 import { afterAll, describe, expect, it } from 'vitest';
 import { helpText } from '../../src/commands/help.ts';
-import { loadConfig, withoutCredentials } from '../../src/config/config.ts';
-import { ConfigError, type ConfigProblem } from '../../src/config/errors.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
 import { VERSION } from '../../src/version.ts';
 
@@ -193,10 +193,4 @@ describe('a credential in a URL that is wrong', () => {
     const [problem] = problemsOf({ ...BOT, DATABASE_URL: 'postgres://bot:50%off@db/x' });
     expect(problem).toMatchObject({ name: 'DATABASE_URL', expected: expect.stringContaining('%25') });
   });
-});
-
-it('a URL is told without its credentials, and otherwise as it is', () => {
-  expect(withoutCredentials('http://bot:8000/x@y')).toBe('http://bot:8000/x@y');
-  expect(withoutCredentials('http://u:p@ss@bot/x')).toBe('http://***@bot/x');
-  expect(withoutCredentials('http://bot:p/w@bot:8000')).toBe('http://***@bot:8000');
 });

@@ -4,15 +4,29 @@ import pino, { type Logger } from 'pino';
 /** One JSON line per event on standard output. */
 export type Log = Logger;
 
-/**
- * Makes the log. Lines are written at once, so that the last one before an exit is not lost, and every text in them is
- * masked: what looks like a credential, and `secrets` literally.
- */
-export function createLog(level: string, secrets: readonly string[], version: string): Log {
+/** Options of {@link createLog}. */
+export interface LogOptions {
+  /** The program, in each line. */
+  readonly service: string;
+  readonly version: string;
+  /** Lines below this level are not written. */
+  readonly level: string;
+  /** Texts that are masked literally, beside what looks like a credential. */
+  readonly secrets: readonly string[];
+}
+
+/** What a full disk may leave unwritten in memory, in bytes; more is dropped. */
+const UNWRITTEN_MAX = 1_048_576;
+
+/** Makes the log. Lines are written at once, so that the last one before an exit is not lost. Every text is masked. */
+export function createLog({ service, version, level, secrets }: LogOptions): Log {
+  const output = pino.destination({ dest: 1, sync: true, maxLength: UNWRITTEN_MAX });
+  // A full disk must not end a drain: receipt, alert and exit code speak without the log.
+  output.on('error', () => undefined);
   return pino(
     {
       level,
-      base: { service: 'botwarden-dashboard', version },
+      base: { service, version },
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: 'message',
       formatters: {
@@ -32,6 +46,6 @@ export function createLog(level: string, secrets: readonly string[], version: st
         },
       },
     },
-    pino.destination({ dest: 1, sync: true }),
+    output,
   );
 }
