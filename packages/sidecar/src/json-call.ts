@@ -58,7 +58,7 @@ export interface JsonCallerOptions {
 
 /** One call. */
 export interface JsonCall {
-  readonly method: 'GET' | 'POST' | 'OPTIONS';
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'OPTIONS';
   /** Absolute path, with a query if need be; empty for the base URL itself. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;

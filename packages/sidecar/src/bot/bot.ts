@@ -16,6 +16,16 @@ export interface BotHealth {
   readonly database: 'connected' | 'disconnected' | null;
   /** True only where the bot announces that its close call understands `dry_run`; see `rehearsal.ts`. */
   readonly dryRun: boolean;
+  /** Its loop has not run once since it started: it is not ready, and past STARTUP_GRACE it is hung. Default false. */
+  readonly starting?: boolean;
+  /** Its loop goes on while it is halted, so that the tick is judged then too. Default false: a halted bot need not tick. */
+  readonly ticksWhileHalted?: boolean;
+  /** The longest that its own settings let two ticks lie apart, in milliseconds. Default: it does not tell. */
+  readonly tickGapMs?: number;
+  /** What is wrong with it that no restart can mend, as a sentence: it is not ready, and a person is told. Default: nothing. */
+  readonly fault?: string;
+  /** What a person should know although the bot is not ill, as a sentence. Default: nothing. */
+  readonly notice?: string;
 }
 
 /** One model the bot trades with. */
@@ -39,6 +49,16 @@ export interface CloseAnswer {
   readonly done: boolean;
   /** What it says is left; null where it does not say. */
   readonly left: BotPositions | null;
+  /** What it could not close so far. It is asked for again, and told in the receipt. Default: nothing. */
+  readonly refusals?: readonly Refusal[];
+}
+
+/** One thing that the bot could not close. */
+export interface Refusal {
+  /** Like `trade 3 (BTC/USDT)`. */
+  readonly what: string;
+  /** Why not, in the bot's own words where it has some. */
+  readonly why: string;
 }
 
 /** What a close call carries. */
@@ -53,6 +73,11 @@ export interface CloseRequest {
 /**
  * A bot, one attempt per call: no retries, no own time-outs. A call ends when its signal aborts, with the socket
  * destroyed; it rejects with a {@link BotError} and nothing else. Abort with a `TimeoutError` to get `BOT_TIMEOUT`.
+ *
+ * An adapter may remember the drain that is under way, from its first close call to its deadline: which orders it asked
+ * for, and whether what it reads counts yet. Until it does, `positions` rejects with `BOT_UNSETTLED` rather than show
+ * nothing open. A call that the bot finishes even when nobody waits for it may outlive its signal, so that it is not
+ * made twice.
  */
 export interface Bot {
   /** Which adapter this is, for logs. */
@@ -91,9 +116,10 @@ export interface BotPace {
  * - `BOT_UNAUTHORISED` 401 or 403 · `BOT_STATUS` any other unexpected status · `BOT_REDIRECT` a redirect, which is
  *   never followed
  * - `BOT_TOO_LARGE` the body went past the limit · `BOT_MALFORMED` not HTTP, not JSON, or not the documented shape
+ * - `BOT_UNSETTLED` it answers, and what it says does not count yet: it starts, or may still open something
  * - `BOT_FAILED` anything else
  */
-export type BotErrorCode = `BOT_${CallErrorCode}`;
+export type BotErrorCode = `BOT_${CallErrorCode}` | 'BOT_UNSETTLED';
 
 /** Details of a {@link BotError}. */
 export interface BotErrorOptions extends ErrorOptions {
