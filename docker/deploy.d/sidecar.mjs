@@ -20,7 +20,7 @@ const secret = (name) =>
   env[name] || (env[`${name}_FILE`] ? readFileSync(env[`${name}_FILE`], 'utf8').trim() : '');
 
 /** One call. Without `ms` it may take as long as it takes. */
-function call(url, { method = 'GET', token = '', ms } = {}) {
+function call(url, { method = 'GET', token = '', body = '', ms } = {}) {
   return new Promise((resolve, reject) => {
     const headers = token === '' ? {} : { authorization: `Bearer ${token}` };
     const signal = ms === undefined ? undefined : AbortSignal.timeout(ms);
@@ -44,7 +44,7 @@ function call(url, { method = 'GET', token = '', ms } = {}) {
       },
     );
     asked.on('error', reject);
-    asked.end();
+    asked.end(body);
   });
 }
 
@@ -53,7 +53,12 @@ const get = (path) => call(`${sidecar}${path}`, { ms: 5_000 });
 async function drain() {
   let shown = 0;
   let following = true;
-  const ended = call(`${sidecar}/drain`, { method: 'POST', token: secret('DRAIN_TOKEN') });
+  // A drain that names the boot is no person's: no hold follows it, which would keep the next boot from trading.
+  const token = secret('DRAIN_TOKEN');
+  const { body: lives } = await get('/livez');
+  const boot = lives?.boot ?? (await get('/healthz')).body?.bot?.instance ?? null;
+  const asked = JSON.stringify({ boot, reason: 'deploy' });
+  const ended = call(`${sidecar}/drain`, { method: 'POST', token, body: asked });
   const follow = async () => {
     const seen = await get('/drain').catch(() => null);
     const steps = seen?.body?.steps ?? [];
@@ -65,6 +70,7 @@ async function drain() {
     following = false;
     clearInterval(timer);
   });
+  if (boot === null) await call(`${sidecar}/hold`, { method: 'DELETE', token, ms: 5_000 }).catch(() => null);
   if (status === 401 || status === 403) {
     say(`the sidecar refuses to drain (${status}): ${body?.error?.message ?? 'no reason given'}`);
     return 5;

@@ -7,12 +7,15 @@ import {
   type Status,
 } from '@botwarden/probes';
 import type { Alert } from './alerts.ts';
+import type { VanishedPositions } from './boots/vanished.ts';
 import type { Clock } from './clock.ts';
 import type { Drainer } from './drain/drain.ts';
+import type { Hold } from './drain/hold.ts';
 import type { ReceiptLog } from './drain/receipts.ts';
 import { decideOnReturn } from './drain/returning.ts';
 import type { EventLog } from './event-log.ts';
 import { beginHealing, type HealRules, type HealState, heal, type Verdict } from './heal/heal.ts';
+import type { Leases } from './lease/leases.ts';
 import { VERSION } from './version.ts';
 import { concerns } from './watch/concerns.ts';
 import { type BotSelf, factsOf, selfOf, tradedAt } from './watch/facts.ts';
@@ -23,6 +26,9 @@ export interface GuardOptions {
   readonly monitor: Monitor;
   readonly drainer: Drainer;
   readonly receipts: ReceiptLog;
+  readonly leases: Leases;
+  readonly hold: Pick<Hold, 'current'>;
+  readonly vanished: Pick<VanishedPositions, 'concern'>;
   readonly rules: HealRules;
   readonly openNow: () => OpenNow | null;
   readonly alert: (alert: Alert) => void;
@@ -46,7 +52,7 @@ export interface HealthDocument extends HealthJson {
 /** Answers the questions about the bot, from memory. */
 export interface Guard {
   /** Whether the bot should be left alone, and why not. */
-  readonly live: () => { live: boolean; because: string | null };
+  readonly live: () => { live: boolean; boot: string | null; because: string | null };
   /** Whether the bot is ready, and why not. */
   readonly ready: () => { ready: boolean; because: string | null };
   /** Whether this boot of the bot has been ready once. */
@@ -58,6 +64,12 @@ export interface Guard {
   readonly lastTraded: () => number | null;
   /** Calls `listener` at each new verdict. */
   readonly onHeal: (listener: (verdict: Verdict) => void) => void;
+  /** Calls `listener` when what `live` gives has changed. */
+  readonly onChange: (listener: () => void) => void;
+  /** A person has looked: what waits for one is over. False where nothing did. */
+  readonly acknowledge: () => boolean;
+  /** The hold was lifted: a bot that is halted is asked to restart. */
+  readonly restartHalted: () => void;
   readonly close: () => void;
 }
 
@@ -66,7 +78,7 @@ const LOOK_AGAIN_MS = 500;
 
 /** Watches what the monitor sees, and asks for restarts. Alerts of changes, of heals and of the cap. */
 export function createGuard(options: GuardOptions): Guard {
-  const { monitor, drainer, receipts, rules, openNow, alert, log, clock } = options;
+  const { monitor, drainer, receipts, leases, hold, vanished, rules, openNow, alert, log, clock } = options;
   let state: HealState = beginHealing(clock.elapsed());
   let met = false;
   let wasReady = false;
@@ -75,15 +87,17 @@ export function createGuard(options: GuardOptions): Guard {
   /** What was last known of each probe, and told. */
   const told = new Map<string, Status>();
   const healListeners: Array<(verdict: Verdict) => void> = [];
+  const changeListeners: Array<() => void> = [];
 
   const look = (): HealState => {
     const snapshot = monitor.snapshot();
-    const facts = factsOf(snapshot, drainer.current() !== null);
+    const facts = factsOf(snapshot, drainer.current() !== null || hold.current() !== null);
     lastTraded = tradedAt(snapshot, openNow()) ?? lastTraded;
     // The first boot that answers may be one that an earlier sidecar left halted; any later one cannot be.
     if (!met && facts.api === 'answers') state = meet(selfOf(snapshot));
     const before = state;
     state = heal(before, facts, clock.elapsed(), rules);
+    if ((state.verdict === null) !== (before.verdict === null)) for (const told of changeListeners) told();
     if (state.verdict !== null && before.verdict === null) begun(state.verdict);
     if (state.verdict === null && before.verdict !== null) ended(before.verdict);
     if (state.capped !== null && before.capped === null) capped(state.capped);
@@ -106,7 +120,9 @@ export function createGuard(options: GuardOptions): Guard {
       unfinished: receipts.unfinished(),
       receipts: receipts.newest(),
       instance,
+      boot: leases.holder(),
       trading,
+      onHold: hold.current() !== null,
     });
     if (found.action === 'nothing') return state;
     log.warn({ event: `return.${found.action}`, drain_id: found.receipt.drain_id, instance }, found.sentence);
@@ -186,7 +202,11 @@ export function createGuard(options: GuardOptions): Guard {
   return {
     live() {
       const { verdict } = look();
-      return { live: verdict === null, because: verdict?.because ?? null };
+      return {
+        live: verdict === null,
+        boot: leases.holder() ?? state.instance,
+        because: verdict?.because ?? null,
+      };
     },
     ready: () => ready(monitor.snapshot()),
     started: () => look().reached,
@@ -198,7 +218,9 @@ export function createGuard(options: GuardOptions): Guard {
       const worrying = concerns(
         {
           unfinished: receipts.unfinished(),
-          last: receipts.last(),
+          worrying: receipts.worrying(),
+          vanished: vanished.concern(),
+          hold: hold.current(),
           ofThisBoot: self.instance === null ? undefined : receipts.lastOf(self.instance),
           problem: receipts.problem(),
         },
@@ -240,6 +262,13 @@ export function createGuard(options: GuardOptions): Guard {
     instance: () => state.instance,
     lastTraded: () => lastTraded,
     onHeal: (listener) => void healListeners.push(listener),
+    onChange: (listener) => void changeListeners.push(listener),
+    acknowledge: () => false,
+    restartHalted() {
+      const self = selfOf(monitor.snapshot());
+      if (self.trading === 'halted') state = { ...state, halted: state.instance };
+      look();
+    },
     close() {
       clearInterval(timer);
       offRun();

@@ -1,13 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HEALTH_JSON_TYPE } from '@botwarden/probes';
-import { failed, methodNotAllowed, neverStored, notFound, refuse } from '@botwarden/service/http';
-import { carries } from '@botwarden/service/token';
+import { failed, methodNotAllowed, neverStored, notFound } from '@botwarden/service/http';
 import express, { type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
+import type { VanishedPositions } from './boots/vanished.ts';
 import type { Drainer } from './drain/drain.ts';
+import type { Hold } from './drain/hold.ts';
 import type { ReceiptLog } from './drain/receipts.ts';
 import type { EventLog } from './event-log.ts';
 import type { Guard } from './guard.ts';
+import { drainCall } from './http/drain-call.ts';
+import type { LeaseCall } from './http/lease-call.ts';
+import { personCalls } from './http/person-calls.ts';
+import { needsToken } from './http/token.ts';
+import type { LeaseBook } from './lease/leases.ts';
 import { VERSION } from './version.ts';
 
 /** What the HTTP side is made of. */
@@ -16,23 +21,39 @@ export interface ServerOptions {
   readonly drainer: Drainer;
   readonly receipts: ReceiptLog;
   readonly registry: Registry;
-  /** Without one, POST /drain is off. */
+  readonly leases: LeaseBook;
+  readonly leaseCall: LeaseCall;
+  readonly hold: Hold;
+  readonly vanished: VanishedPositions;
+  /** Without one, every call that needs it is off. */
   readonly drainToken: string | undefined;
   readonly log: EventLog;
 }
 
 /** The calls of the sidecar. All answers come from memory: no request makes a probe run. */
 export function createApp(options: ServerOptions): Express {
-  const { guard, drainer, receipts, registry, log } = options;
+  const { guard, drainer, receipts, registry, leaseCall, hold, log } = options;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.use(neverStored);
 
+  const authorised = needsToken({
+    drainToken: options.drainToken,
+    refused: (request) =>
+      log.warn(
+        { event: 'http.unauthorised', method: request.method, path: request.path, from: request.ip },
+        `${request.method} ${request.path} came without the right token; nothing was done.`,
+      ),
+  });
   const reads: Record<string, RequestHandler> = {
-    '/livez': (_request, response) => {
-      const { live, because } = guard.live();
-      response.status(live ? 200 : 503).json({ live, ...(because === null ? {} : { because }) });
+    '/livez': (request, response, next) => {
+      if (request.get('botwarden-boot') !== undefined) {
+        authorised(request, response, () => leaseCall.handler(request, response, next));
+        return;
+      }
+      const { live, boot, because } = guard.live();
+      response.status(live ? 200 : 503).json({ live, boot, ...(because === null ? {} : { because }) });
     },
     '/readyz': (_request, response) => {
       const { ready, because } = guard.ready();
@@ -61,59 +82,37 @@ export function createApp(options: ServerOptions): Express {
     '/drains': (_request, response) => {
       response.json({ drains: receipts.newest() });
     },
+    '/hold': (_request, response) => {
+      const standing = hold.current();
+      response.json({ hold: standing !== null, ...standing });
+    },
   };
-  for (const [path, handler] of Object.entries(reads)) {
-    const route = app.route(path).get(handler);
-    if (path === '/drain') route.post(drainNow(options));
-    route.all(methodNotAllowed(path, path === '/drain' ? 'GET, HEAD, POST' : 'GET, HEAD'));
+  const { lift, acknowledge } = personCalls(options);
+  const text = express.text({ type: () => true, limit: '16kb' });
+  const writes: readonly (readonly [string, 'POST' | 'DELETE', RequestHandler[]])[] = [
+    ['/drain', 'POST', [authorised, text, drainCall(options)]],
+    ['/hold', 'DELETE', [authorised, lift]],
+    ['/acknowledge', 'POST', [authorised, acknowledge]],
+  ];
+  const paths = [...new Set([...Object.keys(reads), ...writes.map(([path]) => path)])];
+  for (const path of paths) {
+    const route = app.route(path);
+    const allowed: string[] = [];
+    const handler = reads[path];
+    if (handler !== undefined) {
+      route.get(handler);
+      allowed.push('GET', 'HEAD');
+    }
+    for (const [to, method, handlers] of writes) {
+      if (to !== path) continue;
+      route[method === 'POST' ? 'post' : 'delete'](...handlers);
+      allowed.push(method);
+    }
+    route.all(methodNotAllowed(path, allowed.join(', ')));
   }
-  app.use(notFound(`; there are ${Object.keys(reads).join(', ')}`));
+  app.use(notFound(`; there are ${paths.join(', ')}`));
   app.use(
     failed((error) => log.error({ event: 'http.failed', err: error }, 'A request could not be answered.')),
   );
   return app;
-}
-
-/** After a request was read, the end of its connection, if that has come too, is read within so many milliseconds. */
-const CALLER_GONE_MS = 25;
-
-function drainNow({ drainer, drainToken, log }: ServerOptions): RequestHandler {
-  return async (request, response) => {
-    request.resume();
-    if (drainToken === undefined) {
-      return refuse(response, 403, 'DRAIN_OFF', 'POST /drain is off; set DRAIN_TOKEN to switch it on');
-    }
-    if (!carries(request.get('authorization'), drainToken)) {
-      response.set('WWW-Authenticate', 'Bearer realm="botwarden"');
-      log.warn(
-        { event: 'drain.unauthorised', from: request.ip },
-        'POST /drain came without the right token; nothing was done.',
-      );
-      return refuse(
-        response,
-        401,
-        'DRAIN_UNAUTHORISED',
-        'expected Authorization: Bearer with the DRAIN_TOKEN',
-      );
-    }
-    // A sidecar that was frozen for a while finds what was asked for meanwhile, by callers who have long given up. The
-    // bot that such a call meant may be gone: its successor must not be drained, and left halted, in its place.
-    await sleep(CALLER_GONE_MS);
-    const { socket } = request;
-    if (socket.readableEnded || socket.destroyed) {
-      log.warn(
-        { event: 'drain.caller_gone' },
-        'POST /drain came from a caller that had already given up; nothing was done.',
-      );
-      return;
-    }
-    const receipt = drainer.drain('http', { reason: 'POST /drain' });
-    if (request.query.wait === 'false') {
-      response.status(202).json(drainer.current() ?? drainer.last());
-      return;
-    }
-    const ended = await receipt;
-    if (!response.destroyed)
-      response.status(ended.state === 'flat' || ended.state === 'nothing_to_do' ? 200 : 503).json(ended);
-  };
 }

@@ -9,6 +9,7 @@ import { createDrainer } from '../drain/drain.ts';
 import { type Receipt, receiptsInMemory } from '../drain/receipts.ts';
 import type { EventLog } from '../event-log.ts';
 import type { Host } from '../host.ts';
+import { createLeases } from '../lease/leases.ts';
 import { createBot } from './create-bot.ts';
 
 const USAGE = `Asks a bot everything that a guard will ask it, and says what it meets and what to change. Nothing is traded.
@@ -131,6 +132,7 @@ async function drill(bot: Bot, config: Config, host: Host): Promise<Receipt> {
     ?.instance;
   const say: EventLog['info'] = (_, sentence) => void host.stderr.write(`${sentence}\n`);
   const drainer = createDrainer({
+    leases: createLeases(),
     bot,
     receipts: receiptsInMemory(),
     log: { info: say, warn: say, error: say },

@@ -1,12 +1,13 @@
 import { createServer } from 'node:http';
+import { dirname } from 'node:path';
 import { createMonitor, type MonitoredProbe, ProbeOptionError, probe } from '@botwarden/probes';
-import { createPostgresSession } from '@botwarden/probes/postgres';
 import { ConfigError } from '@botwarden/service/configuration';
 import { listen, portOf } from '@botwarden/service/listen';
 import { createLog, type Log } from '@botwarden/service/log';
 import { withoutCredentials } from '@botwarden/service/url';
 import { createTerminus } from '@godaddy/terminus';
 import { type Alert, createAlerts } from '../alerts.ts';
+import { positionsMemorySchema, watchVanishedPositions } from '../boots/vanished.ts';
 import type { Bot } from '../bot/bot.ts';
 import { createRehearsal, REHEARSE_EVERY_MS } from '../bot/rehearsal.ts';
 import { systemClock } from '../clock.ts';
@@ -14,17 +15,23 @@ import { type Config, loadConfig, RESERVE_MS } from '../config/config.ts';
 import { loadProbesFile } from '../config/probes-file.ts';
 import { createDrainer, exitCodeOf } from '../drain/drain.ts';
 import { createEmergencyCall } from '../drain/emergency.ts';
-import { oneNumber } from '../drain/flat-check.ts';
+import { createHold, holdSchema } from '../drain/hold.ts';
+import { createHoldKeeper } from '../drain/holding.ts';
 import { openReceiptLog, type Receipt } from '../drain/receipts.ts';
 import { decideOnReturn } from '../drain/returning.ts';
 import { createGuard } from '../guard.ts';
 import type { Host, StopSignal } from '../host.ts';
+import { createLeaseCall } from '../http/lease-call.ts';
+import { createLeases } from '../lease/leases.ts';
 import { createMetrics } from '../metrics.ts';
 import { createApp } from '../server.ts';
+import { openStateFolder } from '../state/state-folder.ts';
 import { VERSION } from '../version.ts';
 import { botProbes } from '../watch/bot-probes.ts';
+import { selfOf } from '../watch/facts.ts';
 import { watchOpenNow } from '../watch/open-now.ts';
 import { createBot } from './create-bot.ts';
+import { createFlatChecks } from './flat-checks.ts';
 
 /** The very end of the budget: open connections end, the last alerts go out, the process exits; in milliseconds. */
 const EXIT_MS = 500;
@@ -38,8 +45,8 @@ const LAST_MS = 50;
 /** How long a process that ends well waits for its alerts, in milliseconds. */
 const GOOD_NEWS_MS = 1000;
 
-/** How often the connection of FLAT_CHECK_SQL is looked after, in milliseconds. */
-const KEEP_CONNECTED_MS = 5_000;
+/** After a drain on its own signal, the gate is told how it ended within so many milliseconds. */
+const TELL_GATE_MS = 2_000;
 
 /** `botwarden serve`: watches the bot until a signal, then drains and exits with what became of it. */
 export async function serve(args: readonly string[], host: Host): Promise<number> {
@@ -82,6 +89,14 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   const receipts = await openReceiptLog({ path: config.drain.log, log });
   const alerts = createAlerts({ url: config.alertWebhookUrl, log, clock, secrets });
   const bot = createBot(config.bot);
+  const leases = createLeases();
+  const state = openStateFolder(dirname(config.drain.log));
+  const hold = createHold({ file: state.file('hold.json', holdSchema), now: clock.now });
+  const vanished = watchVanishedPositions({
+    file: state.file('vanished.json', positionsMemorySchema),
+    alert: (alert) => void alerts.send(alert),
+    log,
+  });
   const monitor = createMonitor({
     interval: config.probes.intervalMs,
     timeout: config.probes.timeoutMs,
@@ -107,15 +122,18 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     intervalMs: Math.max(config.probes.intervalMs, 4 * bot.pace.readEveryMs),
     timeoutMs: config.probes.timeoutMs,
     spares: () => spares(),
+    boot: leases.holder,
+    seen: vanished.seen,
   });
   const drainer = createDrainer({
     bot,
+    leases,
     receipts,
     log,
     drainTimeoutMs: config.drain.timeoutMs - EXIT_MS,
     closeTimeoutMs: config.drain.closeTimeoutMs,
     reserveMs: RESERVE_MS - EXIT_MS,
-    flatCheck: flatCheck(config),
+    flatChecks: createFlatChecks(config),
     emergency:
       config.drain.emergencyUrl === undefined
         ? undefined
@@ -124,14 +142,19 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     secrets,
     currentInstance: () => guard.instance(),
     lastTraded: () => guard.lastTraded(),
+    vanished: vanished.current,
     clock,
   });
+  drainer.on('change', ({ attempts }) => attempts > 0 && vanished.closed());
   // A bot that limits how often it is asked must have answers left for the drain.
   const spares = (): boolean => bot.pace.readEveryMs >= LIMITED_MS && drainer.current() !== null;
   const guard = createGuard({
     monitor,
     drainer,
     receipts,
+    leases,
+    hold,
+    vanished,
     rules: config.heal,
     openNow: openNow.read,
     alert: (alert) => void alerts.send(alert),
@@ -140,7 +163,26 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   });
 
   const registry = createMetrics({ monitor, guard, drainer, openNow: openNow.read });
-  const app = createApp({ guard, drainer, receipts, registry, drainToken: config.drain.token, log });
+  const leaseCall = createLeaseCall({ leases, guard, drainer, receipts, hold });
+  const app = createApp({
+    guard,
+    drainer,
+    receipts,
+    registry,
+    leases,
+    leaseCall,
+    hold,
+    vanished,
+    drainToken: config.drain.token,
+    log,
+  });
+  const keeper = createHoldKeeper({ hold, drainer, log, clock });
+  monitor.on('run', ({ name }) => {
+    if (name !== 'api') return;
+    const { instance, trading } = selfOf(monitor.snapshot());
+    const boot = leases.holder() ?? instance;
+    if (boot !== null || trading !== null) keeper.look({ boot, trading });
+  });
   const server = createServer(app);
   const problem = await listen(server, config);
 
@@ -152,12 +194,13 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   void ending.promise.then(({ state }) => {
     code = exitCodeOf(state === 'started' ? 'abandoned' : state);
   });
+  const budgetLeft = (): number =>
+    (stoppedAt ?? clock.elapsed()) + config.drain.timeoutMs - LAST_MS - clock.elapsed();
   const leave = async (): Promise<never> => {
     await ending.promise;
-    const left = (stoppedAt ?? clock.elapsed()) + config.drain.timeoutMs - LAST_MS - clock.elapsed();
     // Good news does not hold up a stop for long when nobody takes it.
     const patience = code === 0 ? GOOD_NEWS_MS : RESERVE_MS;
-    await alerts.flush(Math.min(patience, Math.max(0, left)));
+    await alerts.flush(Math.min(patience, Math.max(0, budgetLeft())));
     return host.exit(code ?? 3);
   };
   const stop = (signal: StopSignal): void => {
@@ -188,7 +231,10 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
       signals: ['SIGTERM', 'SIGINT'],
       timeout: EXIT_MS / 2,
       // Here and not in onSignal, where the listener is closed: it answers as long as positions are being closed.
-      beforeShutdown: async () => void (await ending.promise),
+      beforeShutdown: async () => {
+        const { drain_id } = await ending.promise;
+        await leaseCall.told(drain_id, Math.min(TELL_GATE_MS, budgetLeft() - EXIT_MS));
+      },
       onShutdown: leave,
       logger: (message, error) => log.error({ event: 'shutdown.failed', err: error }, message),
     });
@@ -207,24 +253,6 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     else host.raise(signal);
   }
   return problem === null ? 0 : leave();
-}
-
-/** FLAT_CHECK_SQL, over a connection of its own. */
-function flatCheck({ databaseUrl, drain }: Config): ((signal: AbortSignal) => Promise<number>) | undefined {
-  const sql = drain.flatCheckSql;
-  if (sql === undefined || databaseUrl === undefined) return undefined;
-  const session = createPostgresSession({
-    connectionString: databaseUrl,
-    statementTimeout: RESERVE_MS,
-    applicationName: 'botwarden-flat-check',
-  });
-  // A database that is being shut down, as with the whole host, lets in no one new: the connection is there before it
-  // is needed.
-  const connect = (): void =>
-    void session.query('SELECT 1', AbortSignal.timeout(RESERVE_MS)).catch(() => undefined);
-  connect();
-  setInterval(connect, KEEP_CONNECTED_MS).unref();
-  return async (signal) => oneNumber(await session.query(sql, signal));
 }
 
 /** Not on the schedule of the probes: it asks the bot to think about closing, once a minute. */
@@ -246,9 +274,14 @@ function closePathProbe(bot: Bot, timeoutMs: number, spares: () => boolean): Mon
 
 function sayUnfinished(unfinished: Receipt | undefined, log: Log, alert: (alert: Alert) => void): void {
   if (unfinished === undefined) return;
-  const { sentence } = decideOnReturn({ unfinished, receipts: [], instance: null, trading: null }) as {
-    sentence: string;
-  };
+  const { sentence } = decideOnReturn({
+    unfinished,
+    receipts: [],
+    instance: null,
+    boot: null,
+    trading: null,
+    onHold: false,
+  }) as { sentence: string };
   log.error({ event: 'return.unfinished', drain_id: unfinished.drain_id }, sentence);
   alert({ key: 'return.unfinished', event: 'return.unfinished', severity: 'critical', text: sentence });
 }

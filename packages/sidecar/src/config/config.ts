@@ -44,6 +44,8 @@ export interface Config {
     readonly closeTimeoutMs: number;
     readonly stopGracePeriodMs?: number;
     readonly flatCheckSql?: string;
+    readonly flatCheckUrl?: string;
+    readonly flatCheckToken?: string;
     readonly token?: string;
     readonly log: string;
     readonly emergencyUrl?: string;
@@ -167,6 +169,8 @@ const SCHEMA = z.object({
   CLOSE_TIMEOUT: duration(`${SPAN}, at least 100ms`, 100),
   STOP_GRACE_PERIOD: duration(SPAN, 0).optional(),
   FLAT_CHECK_SQL: z.string().optional(),
+  FLAT_CHECK_URL: url('an http: or https: URL', HTTP).optional(),
+  FLAT_CHECK_TOKEN: headerText.optional(),
   DRAIN_TOKEN: headerText.optional(),
   DRAIN_LOG: z.string(),
   EMERGENCY_CLOSE_URL: url('an http: or https: URL', HTTP).optional(),
@@ -220,6 +224,9 @@ function crossChecks(
   }
   if (values.FLAT_CHECK_SQL !== undefined && effective.DATABASE_URL === undefined) {
     tell('DATABASE_URL', 'a database to run FLAT_CHECK_SQL on');
+  }
+  if (effective.FLAT_CHECK_TOKEN !== undefined && effective.FLAT_CHECK_URL === undefined) {
+    tell('FLAT_CHECK_URL', 'an address to send FLAT_CHECK_TOKEN to');
   }
   if (values.BOT_ADAPTER === 'freqtrade') {
     for (const name of ['BOT_USERNAME', 'BOT_PASSWORD'] as const) {
@@ -278,6 +285,8 @@ function shape(values: Values, effective: Effective): Config {
       closeTimeoutMs: values.CLOSE_TIMEOUT,
       stopGracePeriodMs: values.STOP_GRACE_PERIOD,
       flatCheckSql: values.FLAT_CHECK_SQL,
+      flatCheckUrl: values.FLAT_CHECK_URL,
+      flatCheckToken: values.FLAT_CHECK_TOKEN,
       token: values.DRAIN_TOKEN,
       log: values.DRAIN_LOG,
       emergencyUrl: values.EMERGENCY_CLOSE_URL,

@@ -65,7 +65,16 @@ export const VARIABLES = [
     name: 'FLAT_CHECK_SQL',
     about: 'a query that gives one number, 0 when flat: a second proof; needs DATABASE_URL',
   },
-  { name: 'DRAIN_TOKEN', secret: true, about: 'bearer token that enables POST /drain' },
+  {
+    name: 'FLAT_CHECK_URL',
+    about: 'an address that answers as GET /positions does, from the exchange itself: a proof from outside',
+  },
+  { name: 'FLAT_CHECK_TOKEN', secret: true, about: 'bearer token for FLAT_CHECK_URL' },
+  {
+    name: 'DRAIN_TOKEN',
+    secret: true,
+    about: 'bearer token that enables POST /drain, the lease of the gate, DELETE /hold and POST /acknowledge',
+  },
   { name: 'DRAIN_LOG', fallback: '/var/lib/botwarden/drains.jsonl', about: 'where the receipts are kept' },
   { name: 'EMERGENCY_CLOSE_URL', secret: true, about: 'POSTed with what is still open when a drain fails' },
   {

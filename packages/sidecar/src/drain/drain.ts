@@ -5,16 +5,20 @@ import type { Alert } from '../alerts.ts';
 import type { Bot } from '../bot/bot.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { EventLog } from '../event-log.ts';
+import type { Leases } from '../lease/leases.ts';
 import type { EmergencyCall } from './emergency.ts';
+import type { Outside, Vanished } from './machine.ts';
 import type { Receipt, ReceiptLog, Trigger } from './receipts.ts';
-import { type DrainContext, type DrainRun, type DrainView, runDrain } from './run.ts';
+import type { DrainView } from './record.ts';
+import { type DrainContext, type DrainRun, type DrainStart, type FlatCheck, runDrain } from './run.ts';
 
 export { exitCodeOf } from './machine.ts';
-export type { DrainStep, DrainView } from './run.ts';
+export type { DrainStep, DrainView } from './record.ts';
 
 /** Options of {@link createDrainer}. All times are milliseconds. */
 export interface DrainerOptions {
   readonly bot: Bot;
+  readonly leases: Leases;
   readonly receipts: ReceiptLog;
   readonly log: EventLog;
   /** `DRAIN_TIMEOUT`: the whole budget, from the signal to the last receipt. Must be more than `reserveMs`. */
@@ -25,8 +29,8 @@ export interface DrainerOptions {
   readonly readTimeoutMs?: number;
   /** The end of the budget, kept back for emergency call, alert and receipt. Default 5,000. */
   readonly reserveMs?: number;
-  /** Runs FLAT_CHECK_SQL and resolves with its number; 0 is flat. Should end when its signal aborts. */
-  readonly flatCheck?: ((signal: AbortSignal) => Promise<number>) | undefined;
+  /** The proofs from outside that are configured: FLAT_CHECK_SQL, FLAT_CHECK_URL. Should end when their signal aborts. */
+  readonly flatChecks?: Readonly<Partial<Record<Outside, FlatCheck>>>;
   /** The call to EMERGENCY_CLOSE_URL. */
   readonly emergency?: EmergencyCall | undefined;
   /** Delivers an alert; resolves when it is delivered or given up. Never waited for longer than the budget allows. */
@@ -37,6 +41,8 @@ export interface DrainerOptions {
   readonly currentInstance?: (() => string | null) | undefined;
   /** When the bot was last seen trading or with something open, in milliseconds since 1970; null when it never was. */
   readonly lastTraded?: (() => number | null) | undefined;
+  /** Positions that vanished between two boots and were not seen again, nor acknowledged by a person. */
+  readonly vanished?: (() => Vanished | null) | undefined;
   /** Default: the clocks of this process. */
   readonly clock?: Clock;
 }
@@ -47,14 +53,19 @@ export interface DrainRequest {
   readonly reason?: string | undefined;
   /** When the signal came, on `clock.elapsed`, if that was before this call. Default: now. */
   readonly startedAt?: number | undefined;
+  /** The boot that is meant, where the caller is its gate: the drain never goes over to another boot. */
+  readonly boot?: string | undefined;
+  /** The key of every close call. Default: a new one. */
+  readonly drainId?: string | undefined;
 }
 
 /** Runs drains, one at a time. */
 export interface Drainer {
   /**
-   * Starts a drain, or joins the one that runs: that changes nothing for it and never calls the bot. Resolves with
-   * the last receipt, by the end of the budget, and never rejects. A drain that a signal started or joined is the last
-   * one of this process: whoever asks after its end gets its receipt, and nothing is called.
+   * Starts a drain, or joins the one that runs: joining never calls the bot. A signal that joins gives it the whole
+   * budget from then on. Where the one that runs cannot be joined (it has given up, or is bound to another boot), a
+   * drain follows it. Resolves with the last receipt and never rejects. A drain that a signal started or joined is
+   * the last one of this process: whoever asks after its end gets its receipt, and nothing is called.
    */
   readonly drain: (trigger: Trigger, request?: DrainRequest) => Promise<Receipt>;
   /** Ends the drain that runs, with a receipt `abandoned`. Resolves with it; with null when none runs. */
@@ -72,6 +83,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
   const { receipts, log, clock = systemClock } = options;
   const context: DrainContext = {
     bot: options.bot,
+    leases: options.leases,
     receipts,
     log,
     clock,
@@ -79,7 +91,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
     closeTimeoutMs: options.closeTimeoutMs,
     readTimeoutMs: options.readTimeoutMs ?? 2_000,
     reserveMs: options.reserveMs ?? 5_000,
-    flatCheck: options.flatCheck ?? null,
+    flatChecks: options.flatChecks ?? {},
     emergency: options.emergency ?? null,
     alert: options.alert ?? (() => Promise.resolve()),
     mask: (text) => redact(text, options.secrets ?? []),
@@ -102,17 +114,12 @@ export function createDrainer(options: DrainerOptions): Drainer {
   let final: Promise<Receipt> | null = null;
 
   function begin(trigger: Trigger, request: DrainRequest): DrainRun {
-    const instance = options.currentInstance?.() ?? null;
-    const earlier = instance === null ? undefined : receipts.lastOf(instance);
-    // A bot may be let trade on without a restart: from then on that receipt vouches for nothing.
-    const tradedSince = (options.lastTraded?.() ?? 0) > Date.parse(earlier?.at ?? '');
     const started: DrainRun = runDrain(context, {
-      drainId: randomUUID(),
+      drainId: request.drainId ?? randomUUID(),
       trigger,
       reason: oneLine(request.reason ?? trigger),
       startedAt: request.startedAt ?? clock.elapsed(),
-      instance,
-      alreadyFlat: (earlier?.state === 'flat' || earlier?.state === 'nothing_to_do') && !tradedSince,
+      known: known(request),
       onChange: () => tell(started.view()),
     });
     run = started;
@@ -121,6 +128,33 @@ export function createDrainer(options: DrainerOptions): Drainer {
       run = null;
     });
     return started;
+  }
+
+  function known(request: DrainRequest): DrainStart['known'] {
+    const { leases } = options;
+    const leased = leases.holder() ?? leases.last();
+    const boot = request.boot ?? leased;
+    const earlier = boot === null ? undefined : receipts.lastOf(boot);
+    // A bot may be let trade on without a restart: from then on that receipt vouches for nothing.
+    const tradedSince = (options.lastTraded?.() ?? 0) > Date.parse(earlier?.at ?? '');
+    const flat = earlier?.state === 'flat' || earlier?.state === 'nothing_to_do';
+    return {
+      boot,
+      instance: options.currentInstance?.() ?? null,
+      bound: request.boot !== undefined,
+      // What was only seen, and not said by its gate, may not be the boot that ran last.
+      drainedFlat: boot !== null && boot === leased && flat && !tradedSince,
+      bootEnded: boot !== null && boot === leased && leases.holder() === null,
+      vanished: options.vanished?.() ?? null,
+    };
+  }
+
+  /** Whether this request may join the drain that runs. */
+  function joins(running: DrainRun, trigger: Trigger, request: DrainRequest): boolean {
+    // The first signal gives it a whole budget; a second one changes nothing.
+    if (trigger !== 'http') return final !== null || running.join(request.startedAt ?? clock.elapsed());
+    const boundTo = running.boundTo();
+    return request.boot === undefined || boundTo === null || boundTo === request.boot;
   }
 
   function tell(view: DrainView): void {
@@ -135,27 +169,42 @@ export function createDrainer(options: DrainerOptions): Drainer {
     }
   }
 
-  return {
-    drain(trigger, request = {}) {
-      if (run === null && final !== null) {
-        log.warn(
-          { event: 'drain.over', drain_id: last?.drain_id ?? null, trigger },
-          `${trigger} came after the drain had ended and before the process has: it changes nothing.`,
-        );
-        return final;
-      }
-      const joined = run;
-      const { done } = run ?? begin(trigger, request);
-      if (trigger !== 'http') final = done;
-      if (joined === null) return done;
-      const { drain_id, attempts, open_positions, pending_orders, remaining_ms } = joined.view();
+  function drain(trigger: Trigger, request: DrainRequest = {}): Promise<Receipt> {
+    if (run === null && final !== null) {
       log.warn(
-        { event: 'drain.joined', drain_id, trigger, attempts, open_positions, pending_orders, remaining_ms },
-        `${trigger} came while a drain runs: it joins that one and changes nothing; still open: ` +
-          `${open_positions ?? 'unknown'} position(s), ${pending_orders ?? 'unknown'} pending order(s).`,
+        { event: 'drain.over', drain_id: last?.drain_id ?? null, trigger },
+        `${trigger} came after the drain had ended and before the process has: it changes nothing.`,
       );
-      return done;
-    },
+      return final;
+    }
+    const running = run;
+    const done = running === null ? begin(trigger, request).done : join(running, trigger, request);
+    if (trigger !== 'http') final = done;
+    return done;
+  }
+
+  function join(running: DrainRun, trigger: Trigger, request: DrainRequest): Promise<Receipt> {
+    const { drain_id, attempts, open_positions, pending_orders, remaining_ms } = running.view();
+    const fields = { drain_id, trigger, attempts, open_positions, pending_orders, remaining_ms };
+    const open = `still open: ${open_positions ?? 'unknown'} position(s), ${pending_orders ?? 'unknown'} pending order(s)`;
+    if (joins(running, trigger, request)) {
+      log.warn(
+        { event: 'drain.joined', ...fields },
+        `${trigger} came while a drain runs and joins it; ${open}.`,
+      );
+      return running.done;
+    }
+    log.warn(
+      { event: 'drain.follows', ...fields },
+      `${trigger} came while a drain runs that cannot be joined; another one follows it; ${open}.`,
+    );
+    return running.done.then(() =>
+      run === null ? begin(trigger, request).done : join(run, trigger, request),
+    );
+  }
+
+  return {
+    drain,
     async abandon(why) {
       if (run === null) return null;
       const { abandon, done } = run;

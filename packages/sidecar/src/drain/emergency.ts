@@ -4,6 +4,7 @@ import { createJsonCaller } from '../json-call.ts';
 export interface EmergencyNotice {
   readonly drain_id: string;
   readonly reason: string;
+  readonly boot: string | null;
   readonly bot_instance: string | null;
   readonly open_positions: number | null;
   readonly pending_orders: number | null;

@@ -47,13 +47,18 @@ export function tell(
       return tellRead(before, after, left);
     case 'proved':
       return event.value === 0
-        ? info('drain.proven', `FLAT_CHECK_SQL says 0, too; ${left}.`)
+        ? info('drain.proven', `${NAMES[event.source]} says 0, too; ${left}.`)
         : warn(
             'drain.not_proven',
-            `The bot says flat, but FLAT_CHECK_SQL says ${event.value}, not 0; ${left}.`,
+            `Nothing seems to be open, but ${NAMES[event.source]} says ${event.value}, not 0; ${left}.`,
           );
     case 'proof-failed':
-      return warn('drain.not_proven', `FLAT_CHECK_SQL gave no number: ${event.why}; ${left}.`);
+      return warn('drain.not_proven', `${NAMES[event.source]} gave no number: ${event.why}; ${left}.`);
+    case 'boot-began':
+    case 'boot-ended':
+      return tellBoot(before, event, after, left);
+    case 'signal-joined':
+      return null;
     case 'deadline':
       return error(
         'drain.out_of_time',
@@ -64,6 +69,22 @@ export function tell(
     case 'alarm-ended':
       return null;
   }
+}
+
+function tellBoot(
+  before: DrainState,
+  event: DrainEvent & { type: 'boot-began' | 'boot-ended' },
+  after: DrainState,
+  left: string,
+): Told | null {
+  if (event.type === 'boot-ended') {
+    return warn('drain.boot_ended', `Boot ${event.boot} of the bot has ended; ${known(after)}; ${left}.`);
+  }
+  if (before.boot === null || before.boot === event.boot) return null;
+  return warn(
+    'drain.bot_restarted',
+    `Boot ${event.boot} of the bot has begun in the middle of the drain of boot ${before.boot}; ${known(after)}; ${left}.`,
+  );
 }
 
 function tellRead(before: DrainState, after: DrainState, left: string): Told | null {
@@ -96,6 +117,8 @@ function count(counts: Counts): string {
   const pending = `${counts.pending} order${counts.pending === 1 ? '' : 's'}`;
   return `${open} and ${pending} are`;
 }
+
+const NAMES = { sql: 'FLAT_CHECK_SQL', exchange: 'FLAT_CHECK_URL' } as const;
 
 /** Milliseconds as a person says them. */
 export const seconds = (ms: number): string => `${(Math.max(0, ms) / 1000).toFixed(1)} s`;

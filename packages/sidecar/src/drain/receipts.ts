@@ -11,6 +11,9 @@ const receiptSchema = z.object({
   started_at: z.string(),
   duration_ms: z.number(),
   bot_instance: z.string().nullable(),
+  // Earlier versions wrote neither of these.
+  boot: z.string().nullable().default(null),
+  proof: z.array(z.enum(['bot', 'sql', 'exchange'])).default([]),
   attempts: z.number(),
   open_positions: z.number().nullable(),
   pending_orders: z.number().nullable(),
@@ -20,8 +23,11 @@ const receiptSchema = z.object({
 /** What starts a drain. */
 export type Trigger = z.infer<typeof receiptSchema>['trigger'];
 
+/** Who said that it is flat: the bot's own positions, FLAT_CHECK_SQL, FLAT_CHECK_URL. */
+export type Proof = Receipt['proof'][number];
+
 /**
- * One line of the drain log. `at` and `started_at` are ISO 8601, `duration_ms` counts from the signal; the two counts
+ * One line of the drain log. `boot` is the boot as its gate names it, `bot_instance` as the bot does. `at` and `started_at` are ISO 8601, `duration_ms` counts from the signal; the two counts
  * are `null` when unknown. The lines of one drain share its `drain_id`: `started` first, then one that ends it.
  */
 export type Receipt = z.infer<typeof receiptSchema>;
@@ -57,18 +63,25 @@ export interface ReceiptLog {
   readonly newest: (limit?: number) => readonly Receipt[];
   /** The newest line, whatever it says. */
   readonly last: () => Receipt | undefined;
-  /** The newest line about one boot of the bot. */
-  readonly lastOf: (instance: string) => Receipt | undefined;
-  /** The receipt of a drain that an earlier process started and never ended; undefined once another drain starts. */
+  /** The newest line about one boot of the bot, by the name that its gate gave it or by the bot's own. */
+  readonly lastOf: (boot: string) => Receipt | undefined;
+  /**
+   * The receipt of a drain that an earlier process started and never ended; undefined once another drain starts, or
+   * once a person has acknowledged it.
+   */
   readonly unfinished: () => Receipt | undefined;
+  /** A person has looked at the exchange: what ended badly until now needs no more looking at. False where nothing did. */
+  readonly acknowledge: () => boolean;
+  /** The newest receipt, where it tells of a drain that ended badly and that nobody has acknowledged. */
+  readonly worrying: () => Receipt | undefined;
   /** Why receipts cannot be written at the moment, as a sentence; null while all is well. */
   readonly problem: () => string | null;
 }
 
 /**
  * Opens the drain log, and mends it: a last line that a crash tore is closed, kept as it is, and never read as a
- * receipt. Lines that are not receipts are skipped and counted in the log. Never rejects: a bot is worth more than
- * its paper, so where the file cannot be read or written, that is logged and shown by `problem`.
+ * receipt. Lines that are not receipts are skipped and counted in the log. Never rejects: closing positions matters more
+ * than receipts, so where the file cannot be read or written, that is logged and shown by `problem`.
  */
 export async function openReceiptLog(options: ReceiptLogOptions): Promise<ReceiptLog> {
   const { path, log, readLimit = 1024 * 1024, keep = 1_000 } = options;
@@ -134,6 +147,12 @@ export async function openReceiptLog(options: ReceiptLogOptions): Promise<Receip
 export function receiptsInMemory(earlier: readonly Receipt[] = [], keep = 1_000): ReceiptLog {
   let receipts = earlier.slice(-keep);
   let unfinished = withoutEnd(receipts);
+  let acknowledged: Receipt | undefined;
+  const worrying = (): Receipt | undefined => {
+    const last = receipts.at(-1);
+    const bad = last?.state === 'not_flat' || last?.state === 'abandoned';
+    return bad && last !== acknowledged ? last : undefined;
+  };
   return {
     async append(receipt) {
       receipts = [...receipts, receipt].slice(-keep);
@@ -141,8 +160,15 @@ export function receiptsInMemory(earlier: readonly Receipt[] = [], keep = 1_000)
     },
     newest: (limit = 100) => receipts.slice(-limit).reverse(),
     last: () => receipts.at(-1),
-    lastOf: (instance) => receipts.findLast((receipt) => receipt.bot_instance === instance),
+    lastOf: (boot) => receipts.findLast((receipt) => receipt.boot === boot || receipt.bot_instance === boot),
     unfinished: () => unfinished,
+    worrying,
+    acknowledge() {
+      const waited = unfinished !== undefined || worrying() !== undefined;
+      unfinished = undefined;
+      acknowledged = receipts.at(-1);
+      return waited;
+    },
     problem: () => null,
   };
 }

@@ -8,6 +8,10 @@ export interface Found {
   readonly receipts: readonly Receipt[];
   /** The boot of the bot that answers now; null while none does, or where the bot does not say. */
   readonly instance: string | null;
+  /** The boot whose gate holds the lease; null where none does. */
+  readonly boot: string | null;
+  /** A person's drain stands. */
+  readonly onHold: boolean;
   /** What that boot says of its trading. */
   readonly trading: 'running' | 'halted' | null;
 }
@@ -17,7 +21,7 @@ export interface Found {
  *   loudly and shown until the next drain; nothing is restarted, since a restart would let the bot trade on.
  * - `restart-bot`: the boot that runs was drained by this sidecar's own end. The sidecar is back, the bot is halted
  *   for good: it is asked to restart, once.
- * - `leave-halted-warn`: a person had it drained over HTTP. It stays halted, and `/healthz` says `warn`.
+ * - `leave-halted-warn`: a person had it drained over HTTP, and the hold stands. It stays halted until that is lifted.
  * - `nothing`
  */
 export type ReturnDecision =
@@ -43,27 +47,31 @@ export function decideOnReturn(found: Found): ReturnDecision {
         `died in the middle of it, and positions of boot ${unfinished.bot_instance ?? 'unknown'} may be open. Check them, then drain again.`,
     };
   }
-  if (instance === null || trading === 'running') return { action: 'nothing' };
+  const { boot } = found;
+  if ((instance === null && boot === null) || trading === 'running') return { action: 'nothing' };
   // A drain that found the bot gone changed nothing about it: the one before tells why it is halted.
-  const ended = found.receipts.filter(
-    ({ bot_instance, state }) =>
-      bot_instance === instance && state !== 'nothing_to_do' && state !== 'started',
+  const receipt = found.receipts.find(
+    (one) =>
+      ((boot !== null && one.boot === boot) || (instance !== null && one.bot_instance === instance)) &&
+      one.state !== 'nothing_to_do' &&
+      one.state !== 'started',
   );
-  // A person's wish outlives the stops of the sidecar that came after it.
-  const receipt = ended.find(({ trigger, state }) => trigger === 'http' && state === 'flat') ?? ended[0];
   if (receipt === undefined) return { action: 'nothing' };
   // One that never reached the bot, or may not have, halted nothing.
   if (receipt.attempts === 0 || (trading === null && receipt.state !== 'flat')) return { action: 'nothing' };
-  if (receipt.trigger === 'http') {
+  const named = boot ?? instance;
+  if (found.onHold) {
     return {
       action: 'leave-halted-warn',
       receipt,
-      sentence: `Boot ${instance} of the bot was drained over HTTP at ${receipt.at} and stays halted until it is restarted.`,
+      sentence: `Boot ${named} of the bot was drained at ${receipt.at} and stays halted: a person's hold stands.`,
     };
   }
+  // A gate that asked for it ends the bot by itself.
+  if (receipt.trigger === 'http') return { action: 'nothing' };
   return {
     action: 'restart-bot',
     receipt,
-    sentence: `Boot ${instance} of the bot was drained by ${receipt.trigger} at ${receipt.at} when the sidecar alone was stopped: it is asked to restart.`,
+    sentence: `Boot ${named} of the bot was drained by ${receipt.trigger} at ${receipt.at} when the sidecar alone was stopped: it is asked to restart.`,
   };
 }

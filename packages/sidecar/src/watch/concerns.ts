@@ -1,3 +1,4 @@
+import type { StandingHold } from '../drain/hold.ts';
 import type { Receipt } from '../drain/receipts.ts';
 import type { BotSelf } from './facts.ts';
 
@@ -5,8 +6,12 @@ import type { BotSelf } from './facts.ts';
 export interface DrainMemory {
   /** A drain that an earlier process began and never ended. */
   readonly unfinished: Receipt | undefined;
-  /** The newest receipt. */
-  readonly last: Receipt | undefined;
+  /** The newest receipt, where it tells of a drain that ended badly and that nobody has acknowledged. */
+  readonly worrying: Receipt | undefined;
+  /** Positions that vanished between two boots, as a sentence. */
+  readonly vanished: string | null;
+  /** A person's drain that stands. */
+  readonly hold: StandingHold | null;
   /** The newest receipt about the boot of the bot that runs now. */
   readonly ofThisBoot: Receipt | undefined;
   /** Why receipts cannot be written. */
@@ -15,20 +20,26 @@ export interface DrainMemory {
 
 /** What does not make the bot unready, and yet should be looked at; one sentence each. Pure. */
 export function concerns(memory: DrainMemory, bot: BotSelf): string[] {
-  const { unfinished, last, ofThisBoot, problem } = memory;
+  const { unfinished, worrying, vanished, hold, ofThisBoot, problem } = memory;
   const found: string[] = [];
   if (unfinished !== undefined) {
     found.push(
       `the drain that began at ${unfinished.started_at} (${unfinished.trigger}) was cut off and never ended: positions may be open, look at the exchange`,
     );
   }
-  if (last !== undefined && (last.state === 'not_flat' || last.state === 'abandoned')) {
+  if (worrying !== undefined) {
+    const { state, at, open_positions, pending_orders, reason } = worrying;
     found.push(
-      `the last drain ended ${last.state} at ${last.at}: ${count(last.open_positions, 'open position')}, ` +
-        `${count(last.pending_orders, 'pending order')} (${last.reason})`,
+      `the last drain ended ${state} at ${at}: ${count(open_positions, 'open position')}, ` +
+        `${count(pending_orders, 'pending order')} (${reason})`,
     );
   }
-  if (bot.trading === 'halted' || (bot.trading === null && ofThisBoot?.state === 'flat')) {
+  if (vanished !== null) found.push(vanished);
+  if (hold !== null) {
+    found.push(
+      `on hold since ${hold.since} (${hold.reason}): nothing trades until the hold is lifted (DELETE /hold)`,
+    );
+  } else if (bot.trading === 'halted' || (bot.trading === null && ofThisBoot?.state === 'flat')) {
     found.push('the bot is halted and trades again only after a restart');
   }
   if (problem !== null) found.push(problem);

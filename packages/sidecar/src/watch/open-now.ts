@@ -1,4 +1,5 @@
 import { createMonitor, type Monitor, probe } from '@botwarden/probes';
+import type { BootNames } from '../boots/vanished.ts';
 import type { Bot } from '../bot/bot.ts';
 
 /** What is open at the bot, as last read. */
@@ -15,9 +16,18 @@ export interface OpenNow {
  */
 export function watchOpenNow(
   bot: Bot,
-  times: { readonly intervalMs: number; readonly timeoutMs: number; readonly spares?: () => boolean },
+  times: {
+    readonly intervalMs: number;
+    readonly timeoutMs: number;
+    readonly spares?: () => boolean;
+    /** The boot whose gate holds the lease; null where none does. */
+    readonly boot?: () => string | null;
+    /** Told of each read, with the names of the boot that was asked. */
+    readonly seen?: (names: BootNames, open: number) => void;
+  },
 ): { monitor: Monitor; read: () => OpenNow | null } {
   const { positions } = bot;
+  let named: BootNames | null = null;
   const monitor = createMonitor({
     interval: times.intervalMs,
     timeout: times.timeoutMs,
@@ -28,7 +38,13 @@ export function watchOpenNow(
       probe('positions', async (signal) => {
         if (times.spares?.() === true)
           throw new Error('not read while a drain needs the calls that are left');
+        const boot = times.boot?.() ?? null;
         const { open, pending } = await positions(signal);
+        // Asked after the positions, so that it names the boot that told them, or a later one. Once for each lease.
+        if (boot === null || named?.boot !== boot)
+          named = { boot, instance: (await bot.health?.(signal))?.instance ?? null };
+        // A lease that changed hands in the middle: these may be the positions of either boot.
+        if (boot === (times.boot?.() ?? null)) times.seen?.(named, open);
         return { details: { open, pending } };
       }),
     );

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Receipt } from '../../src/drain/receipts.ts';
 import { type BotProcess, type RemoteBot, startBotProcess } from '../support/bot-process.ts';
+import { holdLease } from '../support/gate.ts';
 import { type Running, startSidecar, until } from '../support/processes.ts';
 import type { Answer, BotScript } from '../support/scripted-bot.ts';
 
@@ -475,17 +476,26 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
   },
 
   'a bot that was drained before': {
-    'and is gone: nothing to do': {
+    'and is gone, as its gate says: nothing to do': {
       code: 0,
       state: 'nothing_to_do',
-      calls: 0,
+      calls: [0, 20],
+      act: async ({ post, bot, signal, sidecar }) => {
+        const gate = await holdLease(sidecar.url, DRAIN_TOKEN, 'boot-A');
+        expect(await post()).toMatchObject({ status: 200, body: { state: 'flat', trigger: 'http' } });
+        await bot.down();
+        gate.end();
+        signal('SIGTERM');
+      },
+    },
+    'and is gone, but no gate said which boot that was': notFlat([0, 20], {
       act: async ({ post, bot, signal }) => {
         expect(await post()).toMatchObject({ status: 200, body: { state: 'flat', trigger: 'http' } });
         await bot.down();
         signal('SIGTERM');
       },
-      check: ({ tookMs }) => expect(tookMs).toBeLessThan(2_500),
-    },
+      left: [null, null],
+    }),
     'and still answers: it is drained again': flat(1, {
       act: async ({ post, signal }) => {
         await post();
@@ -664,6 +674,8 @@ const EARLIER: Receipt = {
   at: '2026-01-31T12:00:03.000Z',
   started_at: '2026-01-31T12:00:00.000Z',
   duration_ms: 3_000,
+  boot: null,
+  proof: [],
   bot_instance: 'long-gone',
   attempts: 1,
   open_positions: 0,

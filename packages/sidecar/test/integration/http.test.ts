@@ -179,7 +179,7 @@ describe('POST /drain', () => {
     }
   });
 
-  it('answers with the receipt when the bot is flat; the sidecar goes on, and warns that the bot is halted', async () => {
+  it('answers with the receipt when the bot is flat; the sidecar goes on, and warns that the bot is on hold', async () => {
     const world = await guarded({ DRAIN_TOKEN: TOKEN });
     try {
       const answer = await post(world.sidecar, '/drain', TOKEN);
@@ -196,12 +196,12 @@ describe('POST /drain', () => {
         ['flat', receipt.drain_id],
         ['started', receipt.drain_id],
       ]);
-      await until('the health says that the bot is halted', async () => {
+      await until('the health says that the bot is on hold', async () => {
         const health = await get(`${world.sidecar.url}/healthz`);
         return (
           health.status === 200 &&
           health.body.status === 'warn' &&
-          JSON.stringify(health.body.notes).includes('halted')
+          JSON.stringify(health.body.notes).includes('on hold since')
         );
       });
       expect((await get(`${world.sidecar.url}/livez`)).status).toBe(200);

@@ -19,19 +19,29 @@ const ajv = new Ajv2020({ strict: false, validateFormats: false });
 ajv.addSchema(document, 'openapi');
 
 const TOKEN = 'the-drain-token-of-this-test';
+/** What only a person calls. */
+const PERSON = [
+  ['DELETE', '/hold'],
+  ['POST', '/acknowledge'],
+] as const;
 const seen = new Set<string>();
 
 /** Asks, and holds the answer against what openapi.yaml says of that call and status. */
 async function ask(
   sidecar: Running,
-  method: 'GET' | 'POST' | 'PUT',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   token?: string,
+  more: { readonly headers?: Record<string, string>; readonly body?: string } = {},
 ): Promise<{ status: number; body: unknown }> {
-  const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const answer = await fetch(sidecar.url + path, { method, headers });
+  const headers: Record<string, string> = {
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...more.headers,
+  };
+  const answer = await fetch(sidecar.url + path, { ...more, method, headers });
   const name = path.replace(/\?.*/, '');
-  const key = method === 'PUT' ? 'get' : method.toLowerCase();
+  // Another method has no place of its own: it is asked as PUT, and counted with the first call of its path.
+  const key = method === 'PUT' ? firstOf(name) : method.toLowerCase();
   const call = `${key} ${name} ${answer.status}`;
   seen.add(call);
   let pointer = `/paths/${name.replaceAll('/', '~1')}/${key}/responses/${answer.status}`;
@@ -47,10 +57,13 @@ async function ask(
   return { status: answer.status, body };
 }
 
+const firstOf = (path: string): string => Object.keys(document.paths[path] ?? {})[0] ?? '';
+
 describe('openapi.yaml describes what the sidecar answers', () => {
   let bot: Running;
   let sidecar: Running;
   const paths = Object.keys(document.paths);
+  const reads = paths.filter((path) => document.paths[path]?.get !== undefined);
   beforeAll(async () => {
     bot = await startBot();
     sidecar = await startSidecar({
@@ -76,38 +89,50 @@ describe('openapi.yaml describes what the sidecar answers', () => {
   });
 
   it('while it starts, and when all is well', async () => {
-    for (const path of paths) await ask(sidecar, 'GET', path);
+    for (const path of reads) await ask(sidecar, 'GET', path);
     await readyIs(200);
     await until('what is open is known', async () =>
       JSON.stringify((await ask(sidecar, 'GET', '/healthz')).body).includes('"open_positions":'),
     );
-    for (const path of paths) await ask(sidecar, 'GET', path);
+    for (const path of reads) await ask(sidecar, 'GET', path);
     for (const path of paths) await ask(sidecar, 'PUT', path);
     await ask(sidecar, 'POST', '/drain');
     await ask(sidecar, 'POST', '/drain', 'wrong');
+    const gate = { headers: { 'botwarden-boot': 'boot-A' } };
+    await ask(sidecar, 'GET', '/livez', TOKEN, gate);
+    await ask(sidecar, 'GET', '/livez', 'wrong', gate);
+    await ask(sidecar, 'POST', '/drain', TOKEN, { body: '{"boot":"boot-B"}' });
+    await ask(sidecar, 'POST', '/drain', TOKEN, { body: '{' });
+    for (const [method, path] of PERSON) {
+      await ask(sidecar, method, path, TOKEN);
+      await ask(sidecar, method, path, 'wrong');
+    }
   });
 
   it('while the bot is ill', async () => {
     await misbehave(bot, 'unload-model');
     await until('a restart is asked for', async () => (await ask(sidecar, 'GET', '/livez')).status === 503);
-    for (const path of paths) await ask(sidecar, 'GET', path);
+    for (const path of reads) await ask(sidecar, 'GET', path);
   });
 
   it('while it drains, and afterwards', async () => {
     await misbehave(bot, 'fail-close');
     await ask(sidecar, 'POST', '/drain?wait=false', TOKEN);
-    for (const path of paths) await ask(sidecar, 'GET', path);
+    for (const path of reads) await ask(sidecar, 'GET', path);
     expect((await ask(sidecar, 'POST', '/drain', TOKEN)).status).toBe(503);
-    for (const path of paths) await ask(sidecar, 'GET', path);
+    for (const path of reads) await ask(sidecar, 'GET', path);
     await misbehave(bot, 'none');
     expect((await ask(sidecar, 'POST', '/drain', TOKEN)).status).toBe(200);
-    for (const path of paths) await ask(sidecar, 'GET', path);
+    await ask(sidecar, 'GET', '/livez', TOKEN, { headers: { 'botwarden-boot': 'boot-A' } });
+    for (const path of reads) await ask(sidecar, 'GET', path);
   });
 
   it('without a token', async () => {
     const open = await startSidecar({ BOT_URL: bot.url });
     try {
       expect((await ask(open, 'POST', '/drain', TOKEN)).status).toBe(403);
+      await ask(open, 'GET', '/livez', TOKEN, { headers: { 'botwarden-boot': 'boot-A' } });
+      for (const [method, path] of PERSON) await ask(open, method, path, TOKEN);
       expect((await ask(open, 'GET', '/startupz')).status).toBe(503);
     } finally {
       await open.end();
@@ -120,7 +145,6 @@ describe('openapi.yaml describes what the sidecar answers', () => {
         Object.keys(responses).map((status) => `${method} ${path} ${status}`),
       ),
     );
-    // Another method has no place of its own: it is asked as PUT, and counted with GET.
     expect(described.filter((call) => !seen.has(call))).toEqual([]);
   });
 });

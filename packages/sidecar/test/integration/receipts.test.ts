@@ -26,6 +26,8 @@ function receipt(id: string, state: Receipt['state'], instance: string | null = 
     at: '2026-01-31T12:00:03.000Z',
     started_at: '2026-01-31T12:00:00.000Z',
     duration_ms: 3_000,
+    boot: null,
+    proof: [],
     bot_instance: instance,
     attempts: 1,
     open_positions: null,

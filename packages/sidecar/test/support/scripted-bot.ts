@@ -53,6 +53,8 @@ export interface BotScript {
   readonly health?: readonly Answer[];
   /** Nothing listens at first; `up` changes that. */
   readonly absent?: boolean;
+  /** Where it listens, so that it can take the place of another. Default: a free port. */
+  readonly port?: number;
   /** New positions that a bot which is not halted opens on the first read after a close call. */
   readonly opensAfterClose?: number;
   readonly paths?: { readonly positions?: string; readonly close?: string; readonly health?: string };
@@ -108,6 +110,7 @@ class ScriptedBot {
   constructor(id: number, script: BotScript) {
     this.id = id;
     this.script = script;
+    this.port = script.port ?? 0;
     this.open = script.open ?? 2;
     this.pending = script.pending ?? 1;
     this.close = [...(script.close ?? [])];

@@ -1,4 +1,5 @@
 import { type Bot, BotError, type BotErrorCode, type BotPositions } from '../../src/bot/bot.ts';
+import { createLeases, type Leases } from '../../src/lease/leases.ts';
 
 /** What the bot does with one close call. */
 export type CloseBehaviour =
@@ -39,6 +40,10 @@ export interface Script {
   readonly mishaps: readonly Mishap[];
   /** How long a restart takes. */
   readonly downMs: number;
+  /** A gate holds the lease for each boot, and lets go so long after that boot ended, in milliseconds; null: no gate. */
+  readonly gateLetsGoMs: number | null;
+  /** The first boot is halted already. */
+  readonly halted: boolean;
 }
 
 /** A bot without sockets, on whatever timers are installed, that knows the truth about itself. */
@@ -46,7 +51,14 @@ export interface SimulatedBot {
   readonly bot: Bot;
   /** Nothing is open, and the boot that runs is halted (or none runs). */
   readonly flat: () => boolean;
+  /** The truth at the exchange. */
+  readonly nothingOpen: () => boolean;
+  /** The boots that opened something or placed an order while the drain ran, by the names of their gates. */
+  readonly openedBy: ReadonlySet<string>;
+  /** When it was last seen trading or with something open, as the guard would know. */
+  readonly lastTraded: () => number | null;
   readonly instance: () => string;
+  readonly leases: Leases;
   /** When each close call began, and under which key, on `performance.now()`. */
   readonly closeCalls: ReadonlyArray<{
     readonly at: number;
@@ -62,8 +74,12 @@ export function simulateBot(script: Script): SimulatedBot {
   let { open, pending } = script;
   let boot = 1;
   let up = true;
-  let halted = false;
+  let { halted } = script;
   let closing = 0;
+  // A gate asks before its bot begins; of two, the new one's lease ends that of the old one.
+  const book = createLeases(script.gateLetsGoMs ?? 0);
+  let letGo = script.gateLetsGoMs === null ? null : book.ask('gate-1');
+  const openedBy = new Set<string>();
   const closes = [...script.closes];
   const reads = [...script.reads];
   const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -80,6 +96,7 @@ export function simulateBot(script: Script): SimulatedBot {
   const next = <T>(list: T[], last: T): T => (list.length > 1 ? list.shift() : list[0]) ?? last;
   const goDown = (): void => {
     up = false;
+    letGo?.(true);
     for (const breakOff of broken) breakOff(new BotError('BOT_RESET', 'the connection broke'));
     broken.clear();
   };
@@ -91,12 +108,16 @@ export function simulateBot(script: Script): SimulatedBot {
         goDown();
         later(script.downMs, () => {
           boot += 1;
+          if (script.gateLetsGoMs !== null) letGo = book.ask(`gate-${boot}`);
           up = true;
           halted = false;
         });
       }
-      if (what === 'opens a position' && up && !halted) open += 1;
-      if (what === 'places an order' && up && !halted) pending += 1;
+      if ((what === 'opens a position' || what === 'places an order') && up && !halted) {
+        openedBy.add(`gate-${boot}`);
+        if (what === 'opens a position') open += 1;
+        else pending += 1;
+      }
       if (what === 'fills an order' && up && pending > 0) {
         pending -= 1;
         open += 1;
@@ -228,8 +249,13 @@ export function simulateBot(script: Script): SimulatedBot {
     bot,
     closeCalls,
     flat: () => open === 0 && pending === 0 && (halted || !up),
+    nothingOpen: () => open === 0 && pending === 0,
+    openedBy,
+    lastTraded: () => null,
     instance: () => `boot-${boot}`,
+    leases: book,
     stop: () => {
+      book.close();
       for (const timer of timers) clearTimeout(timer);
     },
   };

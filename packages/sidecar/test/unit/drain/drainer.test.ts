@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Bot, BotError } from '../../../src/bot/bot.ts';
 import { createDrainer } from '../../../src/drain/drain.ts';
 import type { Receipt, ReceiptLog } from '../../../src/drain/receipts.ts';
+import { createLeases } from '../../../src/lease/leases.ts';
 
 const DRAINED_AT = '2026-01-31T12:00:00.000Z';
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -9,6 +10,9 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 /** A drainer of a bot that is either well or gone, whose boot an earlier drain left flat. */
 function drainerOf({ gone, lastTraded = null }: { gone: boolean; lastTraded?: number | null }) {
   const calls: string[] = [];
+  const leases = createLeases(1);
+  const letGo = leases.ask('boot-1');
+  if (gone) letGo?.(true);
   const refused = new BotError('BOT_REFUSED', 'nothing listens there');
   const earlier = { state: 'flat', at: DRAINED_AT } as Receipt;
   const kept: Receipt[] = [];
@@ -18,6 +22,8 @@ function drainerOf({ gone, lastTraded = null }: { gone: boolean; lastTraded?: nu
     last: () => kept.at(-1),
     lastOf: () => earlier,
     unfinished: () => undefined,
+    worrying: () => undefined,
+    acknowledge: () => false,
     problem: () => null,
   };
   const bot = {
@@ -34,6 +40,7 @@ function drainerOf({ gone, lastTraded = null }: { gone: boolean; lastTraded?: nu
   } as unknown as Bot;
   const drainer = createDrainer({
     bot,
+    leases,
     receipts,
     log: silent,
     drainTimeoutMs: 1_000,

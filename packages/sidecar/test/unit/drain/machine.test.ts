@@ -6,14 +6,16 @@ import {
   type DrainRules,
   type DrainState,
   exitCodeOf,
+  type Outside,
   type Reading,
   reportable,
   step,
+  type Vanished,
 } from '../../../src/drain/machine.ts';
 
 const RULES: DrainRules = {
   readsPositions: true,
-  hasProof: false,
+  outside: [],
   readEveryMs: 250,
   closeAgainAfterMs: 1_000,
 };
@@ -22,12 +24,24 @@ const SOME = { open: 2, pending: 1 };
 
 interface Setting {
   readonly rules?: Partial<DrainRules>;
+  readonly boot?: string | null;
   readonly instance?: string | null;
-  readonly alreadyFlat?: boolean;
+  readonly bound?: boolean;
+  readonly drainedFlat?: boolean;
+  readonly bootEnded?: boolean;
+  readonly vanished?: Vanished | null;
 }
+/** This boot was drained flat before, and its gate has gone. */
+const OVER: Setting = { boot: 'A', drainedFlat: true, bootEnded: true };
+const SQL: Setting = { rules: { outside: ['sql'] } };
+const EXCHANGE: Setting = { rules: { outside: ['exchange'] } };
 
-/** Events without the epoch of a read, which is always the current one unless a case says otherwise. */
-type Happening = DrainEvent | ({ readonly type: 'look'; readonly at: number } & Partial<Reading>);
+/** Events without the epoch of a read or the round of a proof, which are the current ones unless a case says otherwise. */
+type Happening =
+  | DrainEvent
+  | ({ readonly type: 'look'; readonly at: number } & Partial<Reading>)
+  | { readonly type: 'says'; readonly at: number; readonly source: Outside; readonly value: number }
+  | { readonly type: 'fails'; readonly source: Outside; readonly why: string };
 
 const look = (at: number, seen: Partial<Reading> = {}): Happening => ({ type: 'look', at, ...seen });
 const zero = (at: number, seen: Partial<Reading> = {}): Happening => look(at, { counts: NONE, ...seen });
@@ -49,26 +63,48 @@ const answered = (at: number, counts: typeof NONE | null = NONE, done = true): D
   done,
 });
 const STARTED: DrainEvent = { type: 'attempt-started' };
-const PROVEN: DrainEvent = { type: 'proved', at: 280, value: 0 };
+const says = (value: number, at = 280, source: Outside = 'sql'): Happening => ({
+  type: 'says',
+  at,
+  source,
+  value,
+});
+const PROVEN = says(0);
+const began = (boot: string, at = 300): DrainEvent => ({ type: 'boot-began', at, boot });
+const ended = (boot: string): DrainEvent => ({ type: 'boot-ended', boot });
+const VANISHED: Vanished = { boot: 'z', open: 2, nowOpen: 0 };
+const HALTED = { trading: 'halted' } as const;
 const DEADLINE: DrainEvent = { type: 'deadline' };
 
-function run(
-  events: readonly Happening[],
-  { rules = {}, instance = 'a', alreadyFlat = false }: Setting = {},
-) {
-  let [state, effects] = begin({ ...RULES, ...rules }, { instance, alreadyFlat, at: 0 });
+function run(events: readonly Happening[], { rules = {}, ...known }: Setting = {}) {
+  const beginning = {
+    boot: null,
+    instance: 'a',
+    bound: false,
+    drainedFlat: false,
+    bootEnded: false,
+    vanished: null,
+    ...known,
+    at: 0,
+  };
+  let [state, effects] = begin({ ...RULES, ...rules }, beginning);
   for (const event of events) [state, effects] = step(state, concrete(event, state));
   return { state, effects };
 }
 
 function concrete(event: Happening, state: DrainState): DrainEvent {
+  const { round } = state;
+  if (event.type === 'says') return { ...event, type: 'proved', round };
+  if (event.type === 'fails') return { ...event, type: 'proof-failed', round };
   if (event.type !== 'look') return event;
   return {
     counts: null,
     instance: 'a',
+    boot: null,
     trading: null,
     lostTouch: false,
     gone: false,
+    tookMs: 2,
     ...event,
     type: 'read',
     epoch: state.epoch,
@@ -82,7 +118,7 @@ const PHASES = {
   closing: { events: [STARTED] },
   watching: { events: [STARTED, answered(10)] },
   refused: { events: [STARTED, FINAL, some(20)] },
-  proving: { events: [STARTED, answered(10), zero(20), zero(270)], rules: { hasProof: true } },
+  outside: { events: [STARTED, ended('A')], boot: 'A', bound: true, rules: { outside: ['exchange'] } },
   failing: { events: [STARTED, DEADLINE] },
   ended: { events: [STARTED, answered(10), zero(20), zero(270)] },
 } as const;
@@ -96,9 +132,12 @@ const EVENTS: Readonly<Record<string, Happening>> = {
   'read: nothing open': zero(300),
   'read: unreadable': look(300),
   'read: another boot': zero(300, { instance: 'b' }),
-  'proved: 0': { type: 'proved', at: 300, value: 0 },
-  'proved: 2': { type: 'proved', at: 300, value: 2 },
-  'proof-failed': { type: 'proof-failed', why: 'no connection' },
+  'the exchange says 0': says(0, 300, 'exchange'),
+  'the exchange says 2': says(2, 300, 'exchange'),
+  'the exchange fails': { type: 'fails', source: 'exchange', why: 'no connection' },
+  'another boot begins': began('B'),
+  'this boot ends': ended('A'),
+  'a signal joins': { type: 'signal-joined' },
   deadline: DEADLINE,
   'alarm-ended': { type: 'alarm-ended' },
   abandoned: { type: 'abandoned', why: 'SIGQUIT' },
@@ -114,8 +153,10 @@ const TRANSITIONS: readonly (readonly [keyof typeof PHASES, string, DrainState['
   ['closing', 'read: nothing open', 'closing', 'read'],
   ['closing', 'read: unreadable', 'closing', 'read'],
   ['closing', 'read: another boot', 'closing', 'read'],
-  ['closing', 'deadline', 'failing', 'stop-closing stop-reading alarm'],
-  ['closing', 'abandoned', 'ended', 'stop-closing stop-reading end'],
+  ['closing', 'another boot begins', 'closing', ''],
+  ['closing', 'a signal joins', 'closing', ''],
+  ['closing', 'deadline', 'failing', 'stop-closing stop-reading stop-proving alarm'],
+  ['closing', 'abandoned', 'ended', 'stop-closing stop-reading stop-proving end'],
 
   ['watching', 'attempt-started', 'closing', 'stop-reading'],
   ['watching', 'attempt-failed', 'watching', 'read'],
@@ -125,8 +166,10 @@ const TRANSITIONS: readonly (readonly [keyof typeof PHASES, string, DrainState['
   ['watching', 'read: nothing open', 'watching', 'read'],
   ['watching', 'read: unreadable', 'watching', 'read'],
   ['watching', 'read: another boot', 'closing', 'stop-reading stop-closing close'],
-  ['watching', 'deadline', 'failing', 'stop-closing stop-reading alarm'],
-  ['watching', 'abandoned', 'ended', 'stop-closing stop-reading end'],
+  ['watching', 'another boot begins', 'closing', 'stop-reading stop-closing close'],
+  ['watching', 'a signal joins', 'watching', ''],
+  ['watching', 'deadline', 'failing', 'stop-closing stop-reading stop-proving alarm'],
+  ['watching', 'abandoned', 'ended', 'stop-closing stop-reading stop-proving end'],
 
   ['refused', 'attempt-started', 'closing', 'stop-reading'],
   ['refused', 'attempt-failed', 'refused', 'read'],
@@ -136,21 +179,19 @@ const TRANSITIONS: readonly (readonly [keyof typeof PHASES, string, DrainState['
   ['refused', 'read: nothing open', 'refused', 'read'],
   ['refused', 'read: unreadable', 'refused', 'read'],
   ['refused', 'read: another boot', 'closing', 'stop-reading stop-closing close'],
-  ['refused', 'deadline', 'failing', 'stop-closing stop-reading alarm'],
-  ['refused', 'abandoned', 'ended', 'stop-closing stop-reading end'],
+  ['refused', 'another boot begins', 'refused', ''],
+  ['refused', 'a signal joins', 'refused', ''],
+  ['refused', 'deadline', 'failing', 'stop-closing stop-reading stop-proving alarm'],
+  ['refused', 'abandoned', 'ended', 'stop-closing stop-reading stop-proving end'],
 
-  ['proving', 'attempt-started', 'closing', 'stop-reading'],
-  ['proving', 'attempt-failed', 'proving', 'read'],
-  ['proving', 'attempt-failed for good', 'refused', 'read'],
-  ['proving', 'close-answered', 'watching', 'read'],
-  ['proving', 'proved: 0', 'watching', 'read'],
-  ['proving', 'proved: 2', 'watching', 'read'],
-  ['proving', 'proof-failed', 'watching', 'read'],
-  ['proving', 'deadline', 'failing', 'stop-closing stop-reading alarm'],
-  ['proving', 'abandoned', 'ended', 'stop-closing stop-reading end'],
+  ['outside', 'the exchange says 0', 'outside', 'stop-proving prove'],
+  ['outside', 'the exchange says 2', 'outside', 'stop-proving prove'],
+  ['outside', 'the exchange fails', 'outside', 'stop-proving prove'],
+  ['outside', 'deadline', 'failing', 'stop-closing stop-reading stop-proving alarm'],
+  ['outside', 'abandoned', 'ended', 'stop-closing stop-reading stop-proving end'],
 
-  ['failing', 'alarm-ended', 'ended', 'stop-closing stop-reading end'],
-  ['failing', 'abandoned', 'ended', 'stop-closing stop-reading end'],
+  ['failing', 'alarm-ended', 'ended', 'stop-closing stop-reading stop-proving end'],
+  ['failing', 'abandoned', 'ended', 'stop-closing stop-reading stop-proving end'],
 ];
 
 describe('every transition', () => {
@@ -293,55 +334,45 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
     { instance: null },
     'flat',
   ],
-  ['gone, and its boot was drained flat before', [STARTED, GONE], { alreadyFlat: true }, 'nothing_to_do'],
+  ['gone, and its boot was drained flat before', [STARTED, GONE], OVER, 'nothing_to_do'],
   [
     'gone after it answered, and its boot was drained flat before',
     [STARTED, answered(10), look(20, { gone: true, lostTouch: true })],
-    { alreadyFlat: true },
+    OVER,
     'nothing_to_do',
   ],
   ['gone, and never drained', [STARTED, GONE], {}, null],
-  ['a time-out of a boot that was drained flat', [STARTED, failed()], { alreadyFlat: true }, null],
+  ['a time-out of a boot that was drained flat', [STARTED, failed()], OVER, null],
   [
     'drained flat before, but something is open now, and then it is gone',
     [STARTED, failed(), some(20), STARTED, GONE],
-    { alreadyFlat: true },
+    OVER,
     null,
   ],
-  [
-    'gone and drained flat, with a proof to come',
-    [STARTED, GONE],
-    { alreadyFlat: true, rules: { hasProof: true } },
-    null,
-  ],
-  [
-    'gone and drained flat, proven',
-    [STARTED, GONE, { type: 'proved', at: 20, value: 0 }],
-    { alreadyFlat: true, rules: { hasProof: true } },
-    'nothing_to_do',
-  ],
+  ['gone and drained flat, with a proof to come', [STARTED, GONE], { ...OVER, ...SQL }, null],
+  ['gone and drained flat, proven', [STARTED, GONE, says(0, 20)], { ...OVER, ...SQL }, 'nothing_to_do'],
   [
     'gone and drained flat, contradicted',
-    [STARTED, GONE, { type: 'proved', at: 20, value: 1 }, STARTED, GONE],
-    { alreadyFlat: true, rules: { hasProof: true } },
+    [STARTED, GONE, says(1, 20), STARTED, GONE],
+    { ...OVER, ...SQL },
     null,
   ],
   [
     'proven, and one more read of nothing',
     [STARTED, answered(10), zero(20), zero(270), PROVEN, zero(290)],
-    { rules: { hasProof: true } },
+    SQL,
     'flat',
   ],
   [
     'proven, and another boot at the read after it',
     [STARTED, answered(10), zero(20), zero(270), PROVEN, zero(290, { instance: 'b' })],
-    { rules: { hasProof: true } },
+    SQL,
     null,
   ],
   [
     'proven, and unreadable after it',
     [STARTED, answered(10), zero(20), zero(270), PROVEN, look(290), zero(540), zero(790)],
-    { rules: { hasProof: true } },
+    SQL,
     null,
   ],
   [
@@ -373,6 +404,183 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
     [STARTED, FINAL, { type: 'alarm-ended' }],
     { rules: { readsPositions: false } },
     'not_flat',
+  ],
+  [
+    'a 202 and nothing open is a promise: flat only when the bot says that it is halted',
+    [STARTED, answered(10, NONE, false), zero(20), zero(270)],
+    {},
+    null,
+  ],
+  [
+    'a 202, and the bot says that it is halted',
+    [STARTED, answered(10, NONE, false), zero(20, HALTED), zero(270, HALTED)],
+    {},
+    'flat',
+  ],
+  [
+    'a 202, and a second close call answered with 200',
+    [STARTED, answered(10, NONE, false), zero(1_020), STARTED, answered(1_030), zero(1_040), zero(1_290)],
+    {},
+    'flat',
+  ],
+  [
+    'a boot that nobody names and that was not looked at for longer than three reads may be another one',
+    [STARTED, answered(10), zero(20, { instance: null }), zero(1_100, { instance: null })],
+    { instance: null },
+    null,
+  ],
+  [
+    'a boot that its gate names is the same one, however long nobody looked',
+    [
+      STARTED,
+      answered(10),
+      zero(20, { instance: null, boot: 'A' }),
+      zero(9_000, { instance: null, boot: 'A' }),
+    ],
+    { instance: null, boot: 'A' },
+    'flat',
+  ],
+  [
+    'another boot takes the lease between the reads, though the bot names neither',
+    [
+      STARTED,
+      answered(10),
+      zero(20, { instance: null, boot: 'A' }),
+      began('B'),
+      zero(520, { instance: null, boot: 'B' }),
+      zero(770, { instance: null, boot: 'B' }),
+    ],
+    { instance: null, boot: 'A' },
+    null,
+  ],
+  [
+    'another boot takes the lease while the close call is under way: its answer may be that of the boot before',
+    [STARTED, began('B', 5), zero(20, { boot: 'B' }), zero(270, { boot: 'B' })],
+    { boot: 'A' },
+    null,
+  ],
+  [
+    'a restart during a slow proof, of a bot that does not say which boot it is',
+    [
+      STARTED,
+      answered(10),
+      zero(20, { instance: null }),
+      zero(270, { instance: null }),
+      look(500, { instance: null, lostTouch: true }),
+      zero(700, { instance: null }),
+      says(0, 900),
+      zero(910, { instance: null }),
+      zero(1_160, { instance: null }),
+    ],
+    { ...SQL, instance: null },
+    null,
+  ],
+  [
+    'one of two proofs is not enough',
+    [STARTED, answered(10), zero(20), zero(270), says(0, 280), zero(290), zero(540)],
+    { rules: { outside: ['sql', 'exchange'] } },
+    null,
+  ],
+  [
+    'both proofs, and one more read',
+    [STARTED, answered(10), zero(20), zero(270), says(0, 280), says(0, 285, 'exchange'), zero(290)],
+    { rules: { outside: ['sql', 'exchange'] } },
+    'flat',
+  ],
+  [
+    'something opens after one proof was given: it is asked for again',
+    [STARTED, answered(10), zero(20), zero(270), PROVEN, some(290), zero(540), zero(790)],
+    SQL,
+    null,
+  ],
+  [
+    'its gate is still there: a boot that was drained flat is not over',
+    [STARTED, GONE],
+    { ...OVER, bootEnded: false },
+    null,
+  ],
+  [
+    'a caller that is itself alive never hears that there is nothing to do',
+    [STARTED, GONE],
+    { ...OVER, bound: true },
+    null,
+  ],
+  [
+    'its gate goes after it was found gone',
+    [STARTED, GONE, ended('A'), STARTED, GONE],
+    { ...OVER, bootEnded: false },
+    'nothing_to_do',
+  ],
+  ['another boot begins after that', [STARTED, failed(), began('B', 5), STARTED, GONE], OVER, null],
+  [
+    'the boot of the caller ends, and nothing but the bot could prove flat',
+    [STARTED, answered(10), zero(20), ended('A'), { type: 'alarm-ended' }],
+    { boot: 'A', bound: true },
+    'not_flat',
+  ],
+  [
+    'the boot of the caller ends: the database of the bot is no proof without the bot',
+    [STARTED, answered(10), zero(20), ended('A'), { type: 'alarm-ended' }],
+    { boot: 'A', bound: true, ...SQL },
+    'not_flat',
+  ],
+  [
+    'the boot of the caller ends, and the exchange shows nothing, twice',
+    [STARTED, answered(10), ended('A'), says(0, 300, 'exchange'), says(0, 600, 'exchange')],
+    { boot: 'A', bound: true, ...EXCHANGE },
+    'flat',
+  ],
+  [
+    'the boot of the caller ends, and the exchange shows nothing, something, nothing',
+    [
+      STARTED,
+      answered(10),
+      ended('A'),
+      says(0, 300, 'exchange'),
+      says(1, 600, 'exchange'),
+      says(0, 900, 'exchange'),
+    ],
+    { boot: 'A', bound: true, ...EXCHANGE },
+    null,
+  ],
+  [
+    'the drain of a caller does not go over to the boot that follows',
+    [STARTED, answered(10), zero(20), zero(270, { instance: 'b' }), { type: 'alarm-ended' }],
+    { boot: 'A', bound: true },
+    'not_flat',
+  ],
+  [
+    'a signal joins the drain of a caller: it does go over to the boot that follows',
+    [
+      STARTED,
+      answered(10),
+      { type: 'signal-joined' },
+      began('B'),
+      STARTED,
+      answered(1_400),
+      zero(1_410, { boot: 'B' }),
+      zero(1_660, { boot: 'B' }),
+    ],
+    { boot: 'A', bound: true },
+    'flat',
+  ],
+  [
+    'positions vanished between two boots, and nothing but the bot could prove flat',
+    [STARTED, answered(10), zero(20), zero(270), { type: 'alarm-ended' }],
+    { vanished: VANISHED },
+    'not_flat',
+  ],
+  [
+    'positions vanished between two boots, and a proof from outside says 0',
+    [STARTED, answered(10), zero(20), zero(270), PROVEN, zero(290)],
+    { vanished: VANISHED, ...SQL },
+    'flat',
+  ],
+  [
+    'positions vanished, and are seen again',
+    [STARTED, failed(), some(5), STARTED, answered(10), zero(20), zero(270)],
+    { vanished: VANISHED },
+    'flat',
   ],
   ['out of time', [STARTED, DEADLINE, { type: 'alarm-ended' }], {}, 'not_flat'],
   ['abandoned', [STARTED, { type: 'abandoned', why: 'SIGQUIT' }], {}, 'abandoned'],
@@ -423,10 +631,9 @@ describe('a close call is made again', () => {
   });
 
   it('when the proof keeps contradicting the bot', () => {
-    const proof = (at: number): Happening => ({ type: 'proved', at, value: 1 });
-    const rules = { hasProof: true };
-    expect(again([STARTED, answered(10), zero(20), zero(270), proof(280)], { rules })).toBeUndefined();
-    expect(again([STARTED, answered(10), zero(20), zero(270), proof(1_010)], { rules })).toEqual({
+    const proof = (at: number): Happening => says(1, at);
+    expect(again([STARTED, answered(10), zero(20), zero(270), proof(280)], SQL)).toBeUndefined();
+    expect(again([STARTED, answered(10), zero(20), zero(270), proof(1_010)], SQL)).toEqual({
       type: 'close',
       afterMs: 0,
     });
@@ -446,6 +653,27 @@ describe('what is reported as open', () => {
     ['what the answer said, where nothing was read', [STARTED, answered(5, SOME)], SOME],
   ] as const)('%s', (_, events, counts) => {
     expect(reportable(run(events).state)).toEqual(counts);
+  });
+});
+
+describe('the reason and the proof of the receipt', () => {
+  it('is the contradiction of a proof, not the weaker sentence of a later read', () => {
+    const events = [STARTED, answered(10), zero(20), zero(270), says(2), zero(530), look(780), DEADLINE];
+    expect(run(events, SQL).state.reason).toMatch(/FLAT_CHECK_SQL says 2, not 0$/);
+  });
+
+  it('names what vanished', () => {
+    const { state } = run([STARTED, answered(10), zero(20), zero(270)], { vanished: VANISHED });
+    expect(state.reason).toMatch(/boot z ended with 2 open position\(s\) and the next one reports 0/);
+  });
+
+  it.each([
+    ['the bot', [], {}, ['bot']],
+    ['the bot and the database', [PROVEN, zero(290)], SQL, ['bot', 'sql']],
+    ['the bot and the exchange', [says(0, 280, 'exchange'), zero(290)], EXCHANGE, ['bot', 'exchange']],
+  ] as const)('names who said so: %s', (_, more, setting, proof) => {
+    const { state } = run([STARTED, answered(10), zero(20), zero(270), ...more], setting);
+    expect([state.outcome, state.proof]).toEqual(['flat', proof]);
   });
 });
 

@@ -9,6 +9,8 @@ const receipt = (state: Receipt['state'], more: Partial<Receipt> = {}): Receipt 
   at: '2026-01-31T12:00:03.000Z',
   started_at: '2026-01-31T12:00:00.000Z',
   duration_ms: 3_000,
+  boot: null,
+  proof: [],
   bot_instance: 'a',
   attempts: 1,
   open_positions: 0,
@@ -20,6 +22,8 @@ const found = (more: Partial<Found>): Found => ({
   unfinished: undefined,
   receipts: [],
   instance: 'a',
+  boot: null,
+  onHold: false,
   trading: 'halted',
   ...more,
 });
@@ -31,13 +35,23 @@ it.each([
   ['its drain was abandoned', found({ receipts: [receipt('abandoned')] }), 'restart-bot'],
   [
     'a person had it drained',
-    found({ receipts: [receipt('flat', { trigger: 'http' })] }),
+    found({ onHold: true, receipts: [receipt('flat', { trigger: 'http' })] }),
     'leave-halted-warn',
   ],
   [
     'a person had it drained, and then the sidecar alone was stopped',
-    found({ receipts: [receipt('flat'), receipt('flat', { trigger: 'http' })] }),
+    found({ onHold: true, receipts: [receipt('flat'), receipt('flat', { trigger: 'http' })] }),
     'leave-halted-warn',
+  ],
+  [
+    'its gate had it drained, and will end it',
+    found({ receipts: [receipt('flat', { trigger: 'http' })] }),
+    'nothing',
+  ],
+  [
+    'its gate names it, and the bot does not',
+    found({ instance: null, boot: 'A', receipts: [receipt('flat', { boot: 'A', bot_instance: null })] }),
+    'restart-bot',
   ],
   [
     'its drain was abandoned before the bot was asked anything',
@@ -51,7 +65,7 @@ it.each([
   ],
   [
     'a person had it drained, and then it was gone for a while',
-    found({ receipts: [receipt('nothing_to_do'), receipt('flat', { trigger: 'http' })] }),
+    found({ onHold: true, receipts: [receipt('nothing_to_do'), receipt('flat', { trigger: 'http' })] }),
     'leave-halted-warn',
   ],
   ['another boot was drained', found({ receipts: [receipt('flat', { bot_instance: 'b' })] }), 'nothing'],

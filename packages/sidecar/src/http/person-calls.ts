@@ -1,0 +1,47 @@
+import type { RequestHandler } from 'express';
+import type { VanishedPositions } from '../boots/vanished.ts';
+import type { Hold } from '../drain/hold.ts';
+import type { ReceiptLog } from '../drain/receipts.ts';
+import type { EventLog } from '../event-log.ts';
+import type { Guard } from '../guard.ts';
+
+/** What the calls work with. */
+export interface PersonCallsOptions {
+  readonly guard: Pick<Guard, 'acknowledge' | 'restartHalted'>;
+  readonly hold: Pick<Hold, 'lift'>;
+  readonly receipts: Pick<ReceiptLog, 'acknowledge'>;
+  readonly vanished: Pick<VanishedPositions, 'acknowledge'>;
+  readonly log: EventLog;
+}
+
+/** What only a person can say: that trading goes on, and that the exchange was looked at. */
+export function personCalls(options: PersonCallsOptions): {
+  readonly lift: RequestHandler;
+  readonly acknowledge: RequestHandler;
+} {
+  const { guard, hold, receipts, vanished, log } = options;
+  return {
+    /** `DELETE /hold`: the bot may trade again; one that is halted is asked to restart. */
+    lift(_request, response) {
+      const stood = hold.lift();
+      if (stood !== null) {
+        log.warn({ event: 'hold.lifted', since: stood.since }, `The hold since ${stood.since} was lifted.`);
+        guard.restartHalted();
+      }
+      response.json({ hold: false, lifted: stood !== null });
+    },
+    /** `POST /acknowledge`: ends what waits for a person to have looked at the exchange. */
+    acknowledge(_request, response) {
+      const ended = [
+        ...(vanished.acknowledge() === null ? [] : ['vanished_positions']),
+        ...(receipts.acknowledge() ? ['drain'] : []),
+        ...(guard.acknowledge() ? ['restarts'] : []),
+      ];
+      log.warn(
+        { event: 'acknowledged', ended },
+        `A person has looked at the exchange; ended by it: ${ended.join(', ') || 'nothing was waiting'}.`,
+      );
+      response.json({ acknowledged: ended });
+    },
+  };
+}
