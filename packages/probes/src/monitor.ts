@@ -54,6 +54,11 @@ export interface MonitorOptions extends Omit<ProbeSettings, 'critical'> {
   spread?: Duration;
   /** How much past is kept of each probe. Default 60 results, and 20 failures beyond those. */
   history?: Partial<HistoryLimits>;
+  /**
+   * Told of what a listener of `on` throws, or rejects with. Default: it is dropped, as it is somebody else's error and
+   * must reach neither the probes nor the process.
+   */
+  onListenerError?: (error: unknown, event: keyof MonitorEvents) => void;
   /** Strings that are masked wherever they would appear in an output, beside what looks like a credential anyway. */
   secrets?: readonly string[];
   /** Default: the clock of this process. */
@@ -199,7 +204,7 @@ export interface Monitor {
   pause(pause?: Pause): void;
   /** Ends the pause. A probe that missed a turn meanwhile is `unknown` until it has run. */
   resume(): void;
-  /** Calls `listener` at each event; the returned function ends that. What a listener throws, or rejects with, is dropped. */
+  /** Calls `listener` at each event; the returned function ends that. What a listener throws, or rejects with, goes to `onListenerError`. */
   on<E extends keyof MonitorEvents>(event: E, listener: (value: MonitorEvents[E]) => void): () => void;
   /** Stops every probe and lets each close, for as long as its time-out. Afterwards all of them are `unknown`, and no timer, socket or connection is left. */
   close(): Promise<void>;
@@ -606,7 +611,10 @@ class BackgroundMonitor implements Monitor {
       // A listener is somebody else's code, asynchronous perhaps: what it throws must reach neither the probes, nor the
       // other listeners, nor the process.
       const call = async (): Promise<void> => listener(value);
-      call().catch(() => undefined);
+      const tell = async (error: unknown): Promise<void> => this.#options.onListenerError?.(error, event);
+      call()
+        .catch(tell)
+        .catch(() => undefined);
     }
   }
 

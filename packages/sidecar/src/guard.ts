@@ -1,72 +1,87 @@
-import {
-  type HealthJson,
-  healthJson,
-  isHealthy,
-  type Monitor,
-  type Snapshot,
-  type Status,
-} from '@botwarden/probes';
-import type { Alert } from './alerts.ts';
+import { isHealthy, type Monitor, type RunResult, type Snapshot } from '@botwarden/probes';
+import type { Alert } from './alerts/alert.ts';
 import type { VanishedPositions } from './boots/vanished.ts';
 import type { Clock } from './clock.ts';
+import type { Defects } from './defects.ts';
 import type { Drainer } from './drain/drain.ts';
 import type { Hold } from './drain/hold.ts';
 import type { ReceiptLog } from './drain/receipts.ts';
 import { decideOnReturn } from './drain/returning.ts';
 import type { EventLog } from './event-log.ts';
-import { beginHealing, type HealRules, type HealState, heal, type Verdict } from './heal/heal.ts';
+import { nameOf } from './heal/boot.ts';
+import type { HealRules, Verdict } from './heal/heal.ts';
+import type { HealFile } from './heal/heal-file.ts';
+import { createHealer, type NextBoot } from './heal/healer.ts';
 import type { Leases } from './lease/leases.ts';
-import { VERSION } from './version.ts';
+import type { StateFile } from './state/state-file.ts';
 import { concerns } from './watch/concerns.ts';
-import { type BotSelf, factsOf, selfOf, tradedAt } from './watch/facts.ts';
+import { factsOf, selfOf, tradedAt } from './watch/facts.ts';
+import { type HealthDocument, healthDocument } from './watch/health-document.ts';
+import type { KnownModels } from './watch/known-models.ts';
+import { createNews } from './watch/news.ts';
 import type { OpenNow } from './watch/open-now.ts';
+import type { TickLimit } from './watch/tick-limit.ts';
 
 /** What the guard is made of. */
 export interface GuardOptions {
+  /** BOT_NAME. */
+  readonly botName: string;
   readonly monitor: Monitor;
+  /** Runs in a row before a probe fails. */
+  readonly failureThreshold: number;
   readonly drainer: Drainer;
   readonly receipts: ReceiptLog;
-  readonly leases: Leases;
-  readonly hold: Pick<Hold, 'current'>;
+  /** Null where no gate can hold a lease, as without DRAIN_TOKEN. */
+  readonly leases: Leases | null;
+  readonly hold: Pick<Hold, 'current' | 'known' | 'on'>;
   readonly vanished: Pick<VanishedPositions, 'concern'>;
   readonly rules: HealRules;
+  readonly tickLimit: TickLimit;
+  readonly knownModels: KnownModels;
+  /** `heal.json`. Nothing is decided before it was read, or could not be. */
+  readonly memory: StateFile<HealFile>;
+  /** What the state files cannot keep, one sentence each. */
+  readonly stateProblems: () => readonly string[];
   readonly openNow: () => OpenNow | null;
   readonly alert: (alert: Alert) => void;
+  /** How many alerts are not delivered, and why as a sentence. */
+  readonly alertState: () => { readonly undelivered: number; readonly problem: string | null };
+  /** The cap of restarts was reached: what can still be done for the bot is to be tried. */
+  readonly atTheCap: (reason: string) => void;
+  readonly defects: Defects;
   readonly log: EventLog;
   readonly clock: Clock;
 }
 
-/** What `/healthz` shows: a health document, and beside the draft what a dashboard wants to know. */
-export interface HealthDocument extends HealthJson {
-  bot: {
-    instance: string | null;
-    trading: 'running' | 'halted' | null;
-    database: 'connected' | 'disconnected' | null;
-    last_tick_at: string | null;
-  };
-  positions: OpenNow | null;
-  drain: { active: boolean; unfinished: boolean };
-  heal: { live: boolean; reason: string | null; heals_last_hour: number; capped: boolean };
+/** Whether the bot should be left alone. */
+export interface Liveness {
+  readonly live: boolean;
+  /** The boot that is current, and that is meant where `live` is false; null while unknown. */
+  readonly boot: string | null;
+  readonly because: string | null;
 }
 
-/** Answers the questions about the bot, from memory. */
+/** Answers the questions about the bot, from memory: to ask changes nothing. */
 export interface Guard {
-  /** Whether the bot should be left alone, and why not. */
-  readonly live: () => { live: boolean; boot: string | null; because: string | null };
+  readonly live: () => Liveness;
+  /** Calls `listener` when what `live` gives has changed. Returns how to stop that. */
+  readonly onChange: (listener: () => void) => () => void;
   /** Whether the bot is ready, and why not. */
   readonly ready: () => { ready: boolean; because: string | null };
   /** Whether this boot of the bot has been ready once. */
   readonly started: () => boolean;
   readonly health: () => HealthDocument;
-  /** The boot of the bot that was last seen; null when none was, or the bot does not say. */
+  /** What the boot of the bot that was last seen calls itself; null when none was, or the bot does not say. */
   readonly instance: () => string | null;
   /** When the bot was last seen trading or with something open, in milliseconds since 1970; null when it never was. */
   readonly lastTraded: () => number | null;
   /** Calls `listener` at each new verdict. */
   readonly onHeal: (listener: (verdict: Verdict) => void) => void;
-  /** Calls `listener` when what `live` gives has changed. */
-  readonly onChange: (listener: () => void) => void;
-  /** A person has looked: what waits for one is over. False where nothing did. */
+  /** Calls `listener` at each boot that follows another one. */
+  readonly onBoot: (listener: (boot: NextBoot) => void) => void;
+  /** Somebody who is no gate asked `/livez`: one who asks again and again carries verdicts out. */
+  readonly polled: () => void;
+  /** A person has looked: restarts may be asked for again. False when nothing was latched. */
   readonly acknowledge: () => boolean;
   /** The hold was lifted: a bot that is halted is asked to restart. */
   readonly restartHalted: () => void;
@@ -75,118 +90,207 @@ export interface Guard {
 
 /** While a verdict stands the API is asked this often, so that the next boot is not met by the last one's verdict. */
 const LOOK_AGAIN_MS = 500;
+/** What time alone changes is looked at this often. */
+const LOOK_EVERY_MS = 1_000;
+/** What is learnt of the bot is kept this often. */
+const KEEP_EVERY_MS = 60_000;
+/** Two looks at `/livez` within this time are somebody who looks again and again. */
+const POLLER_MS = 120_000;
+/** The wall clock was set when it differs from the other one by so much more than at the last look. */
+const CLOCK_SET_MS = 2_000;
 
-/** Watches what the monitor sees, and asks for restarts. Alerts of changes, of heals and of the cap. */
+/** Watches what the monitor sees, and asks for restarts. */
 export function createGuard(options: GuardOptions): Guard {
-  const { monitor, drainer, receipts, leases, hold, vanished, rules, openNow, alert, log, clock } = options;
-  let state: HealState = beginHealing(clock.elapsed());
+  const { monitor, drainer, receipts, leases, hold, vanished, rules, tickLimit, knownModels, memory } =
+    options;
+  const { openNow, alert, defects, log, clock } = options;
+  const moment = () => ({ now: clock.now(), elapsed: clock.elapsed() });
+  const healer = createHealer(rules, moment);
+  const news = createNews({ log, alert });
+  const changeListeners = new Set<() => void>();
+  const offs: Array<() => void> = [];
+  let remembered = false;
   let met = false;
-  let wasReady = false;
   let lastTraded: number | null = null;
-  let timer: NodeJS.Timeout | undefined;
-  /** What was last known of each probe, and told. */
-  const told = new Map<string, Status>();
-  const healListeners: Array<(verdict: Verdict) => void> = [];
-  const changeListeners: Array<() => void> = [];
+  /** The drain that was seen last, and whether one was seen since the current boot began. */
+  let lastDrain: string | null = null;
+  let drained = false;
+  /** When `/livez` was asked last, and the time before, in elapsed milliseconds. */
+  let polls: readonly number[] = [];
+  let shown: Liveness = { live: true, boot: null, because: null };
+  /** Of the verdict that was last alerted. */
+  let alerted = '';
+  let lookAgain: NodeJS.Timeout | undefined;
 
-  const look = (): HealState => {
+  const live = (): Liveness => {
+    const { verdict, boot } = healer.state();
+    return { live: verdict === null, boot: nameOf(boot), because: verdict?.because ?? null };
+  };
+
+  const look = (): void => {
+    if (!remembered) return;
     const snapshot = monitor.snapshot();
-    const facts = factsOf(snapshot, drainer.current() !== null || hold.current() !== null);
     lastTraded = tradedAt(snapshot, openNow()) ?? lastTraded;
+    const lease = leases?.holder() ?? null;
+    const [older = Number.NEGATIVE_INFINITY] = polls.length === 2 ? polls : [];
+    const facts = factsOf(snapshot, {
+      lease,
+      held: drainer.current() !== null || hold.current() !== null,
+      drained,
+      heeded: lease !== null || clock.elapsed() - older < POLLER_MS,
+      failureThreshold: options.failureThreshold,
+      history: (probe): readonly RunResult[] => monitor.history(probe),
+    });
     // The first boot that answers may be one that an earlier sidecar left halted; any later one cannot be.
-    if (!met && facts.api === 'answers') state = meet(selfOf(snapshot));
-    const before = state;
-    state = heal(before, facts, clock.elapsed(), rules);
-    if ((state.verdict === null) !== (before.verdict === null)) for (const told of changeListeners) told();
-    if (state.verdict !== null && before.verdict === null) begun(state.verdict);
-    if (state.verdict === null && before.verdict !== null) ended(before.verdict);
-    if (state.capped !== null && before.capped === null) capped(state.capped);
-    if (facts.api === 'answers' && (state.instance !== before.instance || before.gone)) askAnew(snapshot);
-    return state;
+    if (!met && facts.api === 'answers') meet(snapshot);
+    healer.look(facts);
+    news.look(snapshot);
+    show();
+    keepWhatChanged();
   };
 
-  /**
-   * Another boot owes nothing to what is known of the last one: its models may still be loading, its token another.
-   * Each of the other probes is `unknown` until it has asked this boot, which it does at once.
-   */
-  const askAnew = ({ probes }: Snapshot): void => {
-    for (const { name } of probes) if (name !== 'api') monitor.forget(name);
+  const show = (): void => {
+    const now = live();
+    if (now.live === shown.live && now.boot === shown.boot && now.because === shown.because) return;
+    shown = now;
+    for (const listener of changeListeners)
+      defects.guard('in what waits for the liveness of the bot', listener);
   };
 
-  const meet = (bot: BotSelf): HealState => {
+  const meet = (snapshot: Snapshot): void => {
     met = true;
-    const { instance, trading } = bot;
+    const { instance, trading } = selfOf(snapshot);
     const found = decideOnReturn({
       unfinished: receipts.unfinished(),
       receipts: receipts.newest(),
       instance,
-      boot: leases.holder(),
+      boot: leases?.holder() ?? null,
       trading,
       onHold: hold.current() !== null,
     });
-    if (found.action === 'nothing') return state;
+    if (found.action === 'nothing') return;
     log.warn({ event: `return.${found.action}`, drain_id: found.receipt.drain_id, instance }, found.sentence);
-    return found.action === 'restart-bot' ? { ...state, halted: instance } : state;
+    if (found.action === 'restart-bot') healer.leftHalted(instance);
   };
 
-  const begun = (verdict: Verdict): void => {
-    const text = `Restart of the bot asked for: ${verdict.because}.`;
-    log.error({ event: 'heal.verdict', reason: verdict.reason, instance: verdict.instance }, text);
-    alert({
-      key: 'heal',
-      event: 'heal.verdict',
-      severity: 'warning',
-      text,
-      fields: { reason: verdict.reason },
-    });
-    for (const listener of healListeners) listener(verdict);
-    timer = setInterval(() => void monitor.check('api').catch(() => undefined), LOOK_AGAIN_MS);
-    timer.unref();
+  // ── What must outlive this process ──────────────────────────────────────────────────────────────────────────
+
+  let keptKey = '';
+  let keptAt = clock.elapsed();
+  let offset = clock.now() - clock.elapsed();
+  const keepWhatChanged = (): void => {
+    const { boot, heals, fruitless, cooldownUntil, capped, awaited, verdict, crashes } = healer.state();
+    const key = JSON.stringify([boot, heals, fruitless, cooldownUntil, capped, awaited, verdict, crashes]);
+    const { now, elapsed } = moment();
+    // What is kept stands on the wall clock: when that was set, it is written anew.
+    const clockWasSet = Math.abs(now - elapsed - offset) > CLOCK_SET_MS;
+    if (key === keptKey && !clockWasSet && elapsed - keptAt < KEEP_EVERY_MS) return;
+    keptKey = key;
+    keptAt = elapsed;
+    offset = now - elapsed;
+    memory.save({ healing: healer.keep(), cadence: tickLimit.keep(), models: [...knownModels.keep()] });
   };
 
-  const ended = (verdict: Verdict): void => {
-    clearInterval(timer);
+  const remember = async (): Promise<void> => {
+    const [{ value, problem }] = await Promise.all([memory.load(), hold.known]);
+    if (problem !== null) {
+      log.error({ event: 'state.lost' }, `What was known of earlier restarts is lost: ${problem}.`);
+    }
+    if (value !== null) {
+      healer.recall(value.healing, leases !== null);
+      if (value.cadence !== null) tickLimit.recall(value.cadence);
+      knownModels.recall(value.models);
+    }
+    remembered = true;
+    defects.guard('when the guard began', look);
+  };
+
+  // ── What healing tells ──────────────────────────────────────────────────────────────────────────────────────
+
+  healer.on('verdict', (verdict) => {
+    const { reason, because, boot } = verdict;
+    const text = `Restart of the bot asked for: ${because}.`;
+    log.error({ event: 'heal.verdict', reason, boot }, text);
+    const same = `${reason} ${boot}`;
+    // One that nobody carried out is not told again and again.
+    if (same !== alerted)
+      alert({ key: 'heal', event: 'heal.verdict', severity: 'warning', text, fields: { reason, boot } });
+    alerted = same;
+    clearInterval(lookAgain);
+    lookAgain = setInterval(() => void monitor.check('api').catch(() => undefined), LOOK_AGAIN_MS);
+    lookAgain.unref();
+  });
+  healer.on('ended', ({ reason, boot }) => {
+    clearInterval(lookAgain);
+    const { cooldownUntil } = healer.state();
+    const seconds = Math.max(0, Math.round((cooldownUntil - clock.elapsed()) / 1000));
     log.info(
-      { event: 'heal.ended', reason: verdict.reason },
-      'The restart verdict no longer stands; the cool-down begins.',
+      { event: 'heal.ended', reason, boot },
+      `The restart verdict no longer stands; none is asked for in the next ${seconds} s.`,
     );
-  };
-
-  const capped = (why: string): void => {
-    const text = `The bot needs a person: ${why}. No further restart is asked for.`;
+  });
+  healer.on('boot', ({ asked, healed }) => {
+    drained = false;
+    alerted = '';
+    const { boot } = healer.state();
+    const name = nameOf(boot);
+    tickLimit.nextBoot(boot?.instance ?? null, healed === 'tick');
+    const why = healed !== null ? 'a restart was asked for' : asked ? 'after a drain' : 'nobody asked for it';
+    log[asked ? 'info' : 'warn'](
+      { event: 'boot', boot: name, asked, healed },
+      `Another boot of the bot is there${name === null ? '' : ` (${name})`}: ${why}.`,
+    );
+  });
+  // What is known of the last boot says nothing of this one: its models may still be loading, its token another. Each
+  // probe is `unknown` until it has asked this boot, which it does at once.
+  healer.on('arrived', () => {
+    const answered = healer.state().boot?.answered === true;
+    for (const { name } of monitor.snapshot().probes) if (name !== 'api' || !answered) monitor.forget(name);
+  });
+  healer.on('capped', (why) => {
+    const text = `The bot needs a person: ${why}. No restart is asked for until the bot was ready once, or somebody says so with POST /acknowledge.`;
     log.error({ event: 'heal.capped' }, text);
     alert({ key: 'heal.capped', event: 'heal.capped', severity: 'critical', text });
-  };
-
-  const offRun = monitor.on('run', look);
-  const offChange = monitor.on('change', (change) => {
-    if (change.kind === 'group') {
-      if (change.name !== 'readiness' || change.healthy === wasReady) return;
-      wasReady = change.healthy;
-      log.info({ event: 'ready', ready: wasReady }, wasReady ? 'The bot is ready.' : 'The bot is not ready.');
-      return;
-    }
-    const { name, to, probe } = change;
-    // Not known for the moment is not news; what comes of it is told against what was known before.
-    if (to === 'unknown') return;
-    const from = told.get(name) ?? 'unknown';
-    told.set(name, to);
-    if (from === to) return;
-    const text = `Probe ${name} went from ${from} to ${to}${probe.output === undefined ? '' : `: ${probe.output}`}.`;
-    log[isHealthy(to) ? 'info' : 'warn'](
-      { event: 'probe.changed', probe: name, from, to, code: probe.code ?? null },
-      text,
-    );
-    // What was never known to work is the start, not news.
-    if (from === 'unknown' && isHealthy(to)) return;
+    // Who allows no restarts at all did not ask for what comes after them.
+    if (rules.maxPerHour > 0) defects.guard('at the cap', () => options.atTheCap(why));
+  });
+  healer.on('crashLoop', (boots) => {
+    const text = `The bot is in a crash loop: ${boots} starts within ten minutes that nobody asked for. Look at its log.`;
+    log.error({ event: 'boot.crash_loop', boots }, text);
     alert({
-      key: `probe.${name}`,
-      event: 'probe.changed',
-      severity: isHealthy(to) ? 'info' : 'warning',
+      key: 'boot.crash_loop',
+      event: 'boot.crash_loop',
+      severity: 'critical',
       text,
-      fields: { probe: name, from, to },
+      fields: { boots },
     });
   });
+  healer.on('unheeded', () => {
+    const text =
+      'Nobody carries out restarts: one is asked for, no gate holds the lease, and nobody asks /livez. Start the bot under hold-until-flat with DRAIN_TOKEN, or restart it by hand.';
+    log.error({ event: 'heal.unheeded' }, text);
+    alert({ key: 'heal.unheeded', event: 'heal.unheeded', severity: 'critical', text });
+  });
+
+  // ── When there is a look ────────────────────────────────────────────────────────────────────────────────────
+
+  const safely = (): void => defects.guard('in a look at the bot', look);
+  offs.push(monitor.on('run', safely));
+  offs.push(
+    monitor.on('change', (change) => defects.guard('in telling what changed', () => news.changed(change))),
+  );
+  offs.push(
+    drainer.on('change', ({ drain_id }) => {
+      if (drain_id !== lastDrain) drained = true;
+      lastDrain = drain_id;
+      safely();
+    }),
+  );
+  offs.push(hold.on('change', safely));
+  if (leases !== null) offs.push(leases.on('taken', safely), leases.on('ended', safely));
+  const timer = setInterval(safely, LOOK_EVERY_MS);
+  timer.unref();
+  void remember();
 
   const ready = (snapshot: Snapshot): { ready: boolean; because: string | null } => {
     if (drainer.current() !== null)
@@ -200,79 +304,77 @@ export function createGuard(options: GuardOptions): Guard {
   };
 
   return {
-    live() {
-      const { verdict } = look();
-      return {
-        live: verdict === null,
-        boot: leases.holder() ?? state.instance,
-        because: verdict?.because ?? null,
-      };
+    live,
+    onChange(listener) {
+      changeListeners.add(listener);
+      return () => changeListeners.delete(listener);
     },
     ready: () => ready(monitor.snapshot()),
-    started: () => look().reached,
+    started() {
+      const { reached, goneSince } = healer.state();
+      return reached && goneSince === null;
+    },
     health() {
       const snapshot = monitor.snapshot();
-      const { verdict, capped, heals } = look();
-      const readiness = ready(snapshot);
+      const state = healer.state();
       const self = selfOf(snapshot);
-      const worrying = concerns(
-        {
-          unfinished: receipts.unfinished(),
-          worrying: receipts.worrying(),
-          vanished: vanished.concern(),
-          hold: hold.current(),
-          ofThisBoot: self.instance === null ? undefined : receipts.lastOf(self.instance),
-          problem: receipts.problem(),
-        },
-        self,
-      );
-      const failing = [
-        ...(readiness.because === null ? [] : [readiness.because]),
-        ...(verdict === null ? [] : [`restart of the bot asked for: ${verdict.because}`]),
-        ...(capped === null ? [] : [`a person is needed: ${capped}`]),
-      ];
-      const status =
-        failing.length > 0 ? 'fail' : worrying.length > 0 || snapshot.status !== 'pass' ? 'warn' : 'pass';
-      return {
-        ...healthJson(snapshot, {
-          status,
-          version: '1',
-          releaseId: VERSION,
-          serviceId: 'botwarden-sidecar',
-          description: 'a trading bot, as its sidecar sees it',
-          ...(failing.length + worrying.length === 0 ? {} : { notes: [...failing, ...worrying] }),
-          ...(failing.length === 0 ? {} : { output: failing.join('; ') }),
-        }),
-        bot: {
-          instance: self.instance,
-          trading: self.trading,
-          database: self.database,
-          last_tick_at: self.lastTickAt,
-        },
+      const { undelivered, problem } = options.alertState();
+      const unfinished = receipts.unfinished();
+      return healthDocument({
+        snapshot,
+        botName: options.botName,
+        unready: ready(snapshot).because,
+        state,
+        at: clock.elapsed(),
+        boot: nameOf(state.boot),
+        leaseHeld: (leases?.holder() ?? null) !== null,
+        tick: tickLimit.bound(),
         positions: openNow(),
-        drain: { active: drainer.current() !== null, unfinished: receipts.unfinished() !== undefined },
-        heal: {
-          live: verdict === null,
-          reason: verdict?.reason ?? null,
-          heals_last_hour: heals.length,
-          capped: capped !== null,
-        },
-      };
+        drain: { active: drainer.current() !== null, unfinished: unfinished !== undefined },
+        hold: hold.current(),
+        undelivered,
+        concerns: concerns(
+          {
+            unfinished,
+            worrying: receipts.worrying(),
+            vanished: vanished.concern(),
+            hold: hold.current(),
+            ofThisBoot: self.instance === null ? undefined : receipts.lastOf(self.instance),
+            problem: receipts.problem(),
+          },
+          self,
+          {
+            crashLoop: state.crashes.loop ? state.crashes.at.length : null,
+            unheeded: state.unheeded,
+            alerts: problem,
+            state: options.stateProblems(),
+          },
+        ),
+      });
     },
-    instance: () => state.instance,
+    instance: () => healer.state().boot?.instance ?? null,
     lastTraded: () => lastTraded,
-    onHeal: (listener) => void healListeners.push(listener),
-    onChange: (listener) => void changeListeners.push(listener),
-    acknowledge: () => false,
+    onHeal: (listener) => healer.on('verdict', listener),
+    onBoot: (listener) => healer.on('boot', listener),
+    polled() {
+      polls = [...polls.slice(-1), clock.elapsed()];
+    },
+    acknowledge() {
+      const latched = healer.acknowledge();
+      if (latched)
+        log.warn({ event: 'heal.acknowledged' }, 'A person says that restarts may be asked for again.');
+      keepWhatChanged();
+      return latched;
+    },
     restartHalted() {
-      const self = selfOf(monitor.snapshot());
-      if (self.trading === 'halted') state = { ...state, halted: state.instance };
-      look();
+      const { instance, trading } = selfOf(monitor.snapshot());
+      if (trading === 'halted') healer.leftHalted(instance);
+      safely();
     },
     close() {
+      clearInterval(lookAgain);
       clearInterval(timer);
-      offRun();
-      offChange();
+      for (const off of offs) off();
     },
   };
 }

@@ -8,20 +8,44 @@ import type { OpenNow } from './watch/open-now.ts';
 
 /** What the metrics read. */
 export interface MetricsOptions {
+  /** BOT_NAME, the label `bot` of every metric. */
+  readonly botName: string;
   readonly monitor: Monitor;
   readonly guard: Guard;
   readonly drainer: Drainer;
   readonly openNow: () => OpenNow | null;
+  /** Whether a gate holds the lease. */
+  readonly leaseHeld: () => boolean;
+  /** Whether a person's drain stands. */
+  readonly held: () => boolean;
+  /** How many positions vanished between two boots. */
+  readonly vanished: () => number;
+  readonly undelivered: () => number;
+  readonly defects: () => number;
 }
 
 /** A registry with every metric of the sidecar. A scrape reads memory only. */
-export function createMetrics({ monitor, guard, drainer, openNow }: MetricsOptions): Registry {
+export function createMetrics(options: MetricsOptions): Registry {
+  const { monitor, guard, drainer, openNow } = options;
   const registry = new Registry();
+  registry.setDefaultLabels({ bot: options.botName });
   const registers = [registry];
   collectProbeMetrics(monitor, registry, { ready: () => guard.ready().ready });
   gauge('botwarden_live', '1 while the bot should be left alone, 0 while a restart is asked for.', () =>
     guard.live().live ? 1 : 0,
   );
+  gauge('botwarden_lease_held', '1 while the gate of a boot holds the lease.', () =>
+    options.leaseHeld() ? 1 : 0,
+  );
+  gauge('botwarden_hold', "1 while a person's drain stands, so that nothing is restarted.", () =>
+    options.held() ? 1 : 0,
+  );
+  gauge(
+    'botwarden_vanished_positions',
+    'Positions that an earlier boot had and the next one does not report, without a close in between.',
+    options.vanished,
+  );
+  gauge('botwarden_alerts_undelivered', 'Alerts that nobody took so far.', options.undelivered);
   gauge('botwarden_drain_active', '1 while a drain runs.', () => (drainer.current() === null ? 0 : 1));
 
   const open = new Gauge({
@@ -39,6 +63,23 @@ export function createMetrics({ monitor, guard, drainer, openNow }: MetricsOptio
 
   const heals = new Counter({ name: 'botwarden_heals_total', help: 'Restart verdicts.', registers });
   guard.onHeal(() => heals.inc());
+  const boots = new Counter({
+    name: 'botwarden_boots_total',
+    help: 'Boots of the bot that followed another one; asked: after a restart verdict or a drain.',
+    labelNames: ['asked'],
+    registers,
+  });
+  for (const asked of ['true', 'false']) boots.inc({ asked }, 0);
+  guard.onBoot(({ asked }) => boots.inc({ asked: String(asked) }));
+  new Counter({
+    name: 'botwarden_defects_total',
+    help: 'Errors of Botwarden itself.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(options.defects());
+    },
+  });
   const drains = new Counter({
     name: 'botwarden_drains_total',
     help: 'Drains that ended, by outcome.',

@@ -52,6 +52,7 @@ export function createApp(options: ServerOptions): Express {
         authorised(request, response, () => leaseCall.handler(request, response, next));
         return;
       }
+      guard.polled();
       const { live, boot, because } = guard.live();
       response.status(live ? 200 : 503).json({ live, boot, ...(because === null ? {} : { because }) });
     },

@@ -534,6 +534,28 @@ describe('listeners', () => {
     expect([db.runs, told]).toEqual([3, 3]);
   });
 
+  test('that throw or reject are told of, where somebody wants to know', async () => {
+    const told: string[] = [];
+    const clock = createFakeClock();
+    const monitor = createMonitor({
+      probes: [scriptedProbe('db', 'pass')],
+      clock,
+      onListenerError(error, event) {
+        told.push(`${event}: ${(error as Error).message}`);
+        throw new Error('nor does this harm anyone');
+      },
+    });
+    monitor.on('run', () => {
+      throw new Error('thrown');
+    });
+    monitor.on('run', async () => {
+      throw new Error('rejected');
+    });
+    monitor.start();
+    await clock.advance(1000);
+    expect(told).toEqual(['run: thrown', 'run: rejected']);
+  });
+
   test('may add, remove and pause from inside', async () => {
     const { monitor, clock } = watch(['pass']);
     monitor.on('change', (change) => {

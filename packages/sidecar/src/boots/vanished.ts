@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Alert } from '../alerts.ts';
+import type { Alert } from '../alerts/alert.ts';
 import type { Vanished } from '../drain/machine.ts';
 import type { EventLog } from '../event-log.ts';
 import type { StateFile } from '../state/state-file.ts';

@@ -138,7 +138,7 @@ function checkHealth(
         call,
         'has ticked lately',
         age <= tickMaxAgeMs && age > -tickMaxAgeMs,
-        `"last_tick_at" is ${(age / 1000).toFixed(1)} s ago by this clock, and TICK_MAX_AGE is ${tickMaxAgeMs / 1000} s`,
+        `"last_tick_at" is ${(age / 1000).toFixed(1)} s ago by this clock; expected at most ${tickMaxAgeMs / 1000} s (TICK_MAX_AGE)`,
       ),
     );
   }

@@ -8,6 +8,7 @@ import { type Config, loadConfig } from '../config/config.ts';
 import { createDrainer } from '../drain/drain.ts';
 import { type Receipt, receiptsInMemory } from '../drain/receipts.ts';
 import type { EventLog } from '../event-log.ts';
+import { PATIENCE_MS } from '../heal/cadence.ts';
 import type { Host } from '../host.ts';
 import { createLeases } from '../lease/leases.ts';
 import { createBot } from './create-bot.ts';
@@ -53,7 +54,8 @@ export async function checkBot(args: readonly string[], host: Host): Promise<num
         anonymous,
         paths: config.bot.paths,
         expectedModels: config.bot.expectedModels,
-        tickMaxAgeMs: config.probes.tickMaxAgeMs,
+        // What has not been watched yet has shown no cadence.
+        tickMaxAgeMs: config.probes.tickMaxAgeMs === 'auto' ? PATIENCE_MS : config.probes.tickMaxAgeMs,
         timeoutMs: config.probes.timeoutMs,
       })),
     ];

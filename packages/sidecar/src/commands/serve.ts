@@ -6,13 +6,15 @@ import { listen, portOf } from '@botwarden/service/listen';
 import { createLog, type Log } from '@botwarden/service/log';
 import { withoutCredentials } from '@botwarden/service/url';
 import { createTerminus } from '@godaddy/terminus';
-import { type Alert, createAlerts } from '../alerts.ts';
+import { type Alert, alertsFile } from '../alerts/alert.ts';
+import { createAlerts } from '../alerts/alerts.ts';
 import { positionsMemorySchema, watchVanishedPositions } from '../boots/vanished.ts';
 import type { Bot } from '../bot/bot.ts';
 import { createRehearsal, REHEARSE_EVERY_MS } from '../bot/rehearsal.ts';
 import { systemClock } from '../clock.ts';
 import { type Config, loadConfig, RESERVE_MS } from '../config/config.ts';
 import { loadProbesFile } from '../config/probes-file.ts';
+import { createDefects } from '../defects.ts';
 import { createDrainer, exitCodeOf } from '../drain/drain.ts';
 import { createEmergencyCall } from '../drain/emergency.ts';
 import { createHold, holdSchema } from '../drain/hold.ts';
@@ -20,6 +22,7 @@ import { createHoldKeeper } from '../drain/holding.ts';
 import { openReceiptLog, type Receipt } from '../drain/receipts.ts';
 import { decideOnReturn } from '../drain/returning.ts';
 import { createGuard } from '../guard.ts';
+import { healFile } from '../heal/heal-file.ts';
 import type { Host, StopSignal } from '../host.ts';
 import { createLeaseCall } from '../http/lease-call.ts';
 import { createLeases } from '../lease/leases.ts';
@@ -29,7 +32,10 @@ import { openStateFolder } from '../state/state-folder.ts';
 import { VERSION } from '../version.ts';
 import { botProbes } from '../watch/bot-probes.ts';
 import { selfOf } from '../watch/facts.ts';
+import { createKnownModels } from '../watch/known-models.ts';
 import { watchOpenNow } from '../watch/open-now.ts';
+import { createTickLimit } from '../watch/tick-limit.ts';
+import { explain } from '../watch/unmendable.ts';
 import { createBot } from './create-bot.ts';
 import { createFlatChecks } from './flat-checks.ts';
 
@@ -83,21 +89,33 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     version: VERSION,
     level: config.logLevel,
     secrets: config.secrets,
-  });
+  }).child({ bot: config.botName });
   const clock = systemClock;
-  const { secrets } = config;
+  const { botName, secrets } = config;
   const receipts = await openReceiptLog({ path: config.drain.log, log });
-  const alerts = createAlerts({ url: config.alertWebhookUrl, log, clock, secrets });
+  const state = openStateFolder(dirname(config.drain.log));
+  const alerts = createAlerts({
+    botName,
+    url: config.alertWebhookUrl,
+    file: state.file('alerts.json', alertsFile),
+    log,
+    clock,
+    secrets,
+  });
+  const alert = (what: Alert): void => void alerts.send(what);
+  const defects = createDefects({ log, alert });
   const bot = createBot(config.bot);
   const leases = createLeases();
-  const state = openStateFolder(dirname(config.drain.log));
   const hold = createHold({ file: state.file('hold.json', holdSchema), now: clock.now });
   const vanished = watchVanishedPositions({
     file: state.file('vanished.json', positionsMemorySchema),
-    alert: (alert) => void alerts.send(alert),
+    alert,
     log,
   });
+  const tickLimit = createTickLimit(config.probes.tickMaxAgeMs, clock.elapsed);
+  const knownModels = createKnownModels();
   const monitor = createMonitor({
+    onListenerError: (error, event) => defects.tell(`in what listens to each ${event} of a probe`, error),
     interval: config.probes.intervalMs,
     timeout: config.probes.timeoutMs,
     failureThreshold: config.probes.failureThreshold,
@@ -107,7 +125,8 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
       ...botProbes({
         bot,
         expectedModels: config.bot.expectedModels,
-        tickMaxAgeMs: config.probes.tickMaxAgeMs,
+        knownModels,
+        tickLimit,
         timeoutMs: config.probes.timeoutMs,
         now: clock.now,
         drained: (instance) => receipts.lastOf(instance)?.state === 'flat',
@@ -149,20 +168,45 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   // A bot that limits how often it is asked must have answers left for the drain.
   const spares = (): boolean => bot.pace.readEveryMs >= LIMITED_MS && drainer.current() !== null;
   const guard = createGuard({
+    botName,
     monitor,
+    failureThreshold: config.probes.failureThreshold,
     drainer,
     receipts,
-    leases,
+    // Without a token no gate can hold a lease.
+    leases: config.drain.token === undefined ? null : leases,
     hold,
     vanished,
     rules: config.heal,
+    tickLimit,
+    knownModels,
+    memory: state.file('heal.json', healFile),
+    stateProblems: state.problems,
     openNow: openNow.read,
-    alert: (alert) => void alerts.send(alert),
+    alert,
+    alertState: alerts.state,
+    // Before the bot is left to a person: what is open is closed, or the emergency call is made.
+    atTheCap: (why) => void drainer.drain('http', { reason: `the cap of restarts was reached: ${why}` }),
+    defects,
     log,
     clock,
   });
 
-  const registry = createMetrics({ monitor, guard, drainer, openNow: openNow.read });
+  const registry = createMetrics({
+    botName,
+    monitor,
+    guard,
+    drainer,
+    openNow: openNow.read,
+    leaseHeld: () => leases.holder() !== null,
+    held: () => hold.current() !== null,
+    vanished: () => {
+      const { open, nowOpen } = vanished.current() ?? { open: 0, nowOpen: 0 };
+      return open - nowOpen;
+    },
+    undelivered: () => alerts.state().undelivered,
+    defects: defects.count,
+  });
   const leaseCall = createLeaseCall({ leases, guard, drainer, receipts, hold });
   const app = createApp({
     guard,
@@ -219,9 +263,9 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   host.onSignal('SIGINT', () => stop('SIGINT'));
   host.onSignal('SIGQUIT', () => void quit());
   host.onUncaught((error) => {
-    log.error({ event: 'defect', err: error }, 'A defect of Botwarden: an error that nothing caught.');
+    defects.tell('that nothing caught', error);
     // Money first: a drain that runs is not ended by it, and what became of one that has ended is still told.
-    if (drainer.current() === null) host.exit(code ?? 1);
+    if (drainer.current() === null) void alerts.flush(EXIT_MS).finally(() => host.exit(code ?? 1));
   });
   if (problem !== null) {
     log.error({ event: 'listen.failed' }, problem);
@@ -246,7 +290,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
       `Watching the bot at ${withoutCredentials(config.bot.url)}; answering on port ${port}.`,
     );
   }
-  sayUnfinished(receipts.unfinished(), log, (alert) => void alerts.send(alert));
+  sayUnfinished(receipts.unfinished(), log, alert);
 
   for (const { signal } of early) {
     if (signal === 'SIGQUIT') void quit();
@@ -261,7 +305,9 @@ function closePathProbe(bot: Bot, timeoutMs: number, spares: () => boolean): Mon
   return {
     probe: probe('close-path', async (signal) => {
       if (spares()) return { status: 'warn', output: 'not rehearsed: a drain runs' };
-      const { rehearsed, open, pending, note } = await rehearse(signal);
+      const { rehearsed, open, pending, note } = await rehearse(signal).catch((error: unknown) => {
+        throw explain(error, { adapter: bot.adapter, path: 'BOT_CLOSE_PATH' });
+      });
       if (note !== null) return { status: 'warn', output: `not rehearsed: ${note}` };
       return { details: { rehearsed, would_close: { open_positions: open, pending_orders: pending } } };
     }),

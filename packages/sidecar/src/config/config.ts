@@ -10,6 +10,8 @@ export const RESERVE_MS = 5000;
 
 /** The configuration, checked as a whole. Times in milliseconds. */
 export interface Config {
+  /** Stands in alerts, log lines and metrics. */
+  readonly botName: string;
   readonly bot: {
     readonly url: string;
     readonly adapter: 'http' | 'freqtrade';
@@ -27,7 +29,8 @@ export interface Config {
   };
   readonly databaseUrl?: string;
   readonly probes: {
-    readonly tickMaxAgeMs: number;
+    /** `auto`: learnt from the bot. */
+    readonly tickMaxAgeMs: number | 'auto';
     readonly intervalMs: number;
     readonly timeoutMs: number;
     readonly failureThreshold: number;
@@ -141,6 +144,9 @@ const HTTP = ['http:', 'https:'];
 const SPAN = 'a duration such as 250ms, 5s or 2m';
 
 const SCHEMA = z.object({
+  BOT_NAME: z.string().regex(/^[A-Za-z0-9][\w.-]{0,59}$/, {
+    error: 'a name such as btc-grid: up to 60 letters, digits, or any of _ . -',
+  }),
   BOT_URL: url('the http: or https: URL of the bot, such as http://bot:8000', HTTP),
   BOT_ADAPTER: z.enum(['http', 'freqtrade'], { error: 'http or freqtrade' }),
   BOT_TOKEN: headerText.optional(),
@@ -157,7 +163,9 @@ const SCHEMA = z.object({
     'postgres:',
     'postgresql:',
   ]).optional(),
-  TICK_MAX_AGE: duration(`${SPAN}, at least 1s`, 1000),
+  TICK_MAX_AGE: z.union([z.literal('auto'), duration(`auto, or ${SPAN}, at least 1s`, 1000)], {
+    error: `auto, or ${SPAN}, at least 1s`,
+  }),
   PROBE_INTERVAL: duration(`${SPAN}, at least 100ms`, 100),
   PROBE_TIMEOUT: duration(`${SPAN}, at least 50ms`, 50),
   FAILURE_THRESHOLD: wholeNumber('a whole number from 1 to 100', 1, 100),
@@ -253,6 +261,7 @@ function shape(values: Values, effective: Effective): Config {
     return value === undefined ? [] : [value, ...passwordsOf(value)];
   });
   return {
+    botName: values.BOT_NAME,
     bot: defined({
       url: values.BOT_URL,
       adapter: values.BOT_ADAPTER,

@@ -2,6 +2,7 @@ import type { Variable } from '@botwarden/service/variables';
 
 /** Every variable the sidecar reads, in the order in which people meet them. */
 export const VARIABLES = [
+  { name: 'BOT_NAME', fallback: 'bot', about: 'stands in alerts, log lines and metrics' },
   { name: 'BOT_URL', about: 'where the bot answers, such as http://bot:8000 (required)' },
   { name: 'BOT_ADAPTER', fallback: 'http', about: 'which API the bot speaks: http or freqtrade' },
   { name: 'BOT_TOKEN', secret: true, about: 'bearer token for the bot' },
@@ -31,7 +32,12 @@ export const VARIABLES = [
     about: 'names that must be loaded, with commas; none: an empty list is right; unset: at least one',
   },
   { name: 'DATABASE_URL', secret: true, about: 'Postgres; unset: no database probe' },
-  { name: 'TICK_MAX_AGE', fallback: '60s', about: 'the trading loop is hung when its last tick is older' },
+  {
+    name: 'TICK_MAX_AGE',
+    fallback: 'auto',
+    about:
+      'the trading loop is hung when its last tick is older; auto: five times the longest of its last twenty gaps, at least 60s',
+  },
   { name: 'PROBE_INTERVAL', fallback: '5s', about: 'from one run of a probe to the next' },
   { name: 'PROBE_TIMEOUT', fallback: '2s', about: 'a run that takes longer is cut off and has failed' },
   { name: 'FAILURE_THRESHOLD', fallback: '3', about: 'failures in a row before a probe fails' },
@@ -41,11 +47,16 @@ export const VARIABLES = [
     fallback: '120s',
     about: 'how long a new boot of the bot may take to load before /livez may fail',
   },
-  { name: 'HEAL_COOLDOWN', fallback: '60s', about: 'after a restart verdict, no other for this long' },
+  {
+    name: 'HEAL_COOLDOWN',
+    fallback: '60s',
+    about: 'after a restart, no other for this long; it doubles while restarts do not help',
+  },
   {
     name: 'HEAL_MAX_PER_HOUR',
     fallback: '5',
-    about: 'restart verdicts in an hour; past them /livez stays 200 and an alert asks for a person',
+    about:
+      'restarts in an hour; past them /livez stays 200 until the bot was ready once or a person says so, and an alert asks for one',
   },
   {
     name: 'DRAIN_TIMEOUT',

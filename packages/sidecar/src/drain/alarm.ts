@@ -1,5 +1,5 @@
 import pRetry from 'p-retry';
-import type { Alert } from '../alerts.ts';
+import type { Alert } from '../alerts/alert.ts';
 import type { BotPositions } from '../bot/bot.ts';
 import type { Clock } from '../clock.ts';
 import { CallError } from '../json-call.ts';

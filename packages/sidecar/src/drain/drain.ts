@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { redact } from '@botwarden/probes';
-import type { Alert } from '../alerts.ts';
+import type { Alert } from '../alerts/alert.ts';
 import type { Bot } from '../bot/bot.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { EventLog } from '../event-log.ts';

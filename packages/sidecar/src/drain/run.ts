@@ -1,5 +1,5 @@
 import pRetry from 'p-retry';
-import type { Alert } from '../alerts.ts';
+import type { Alert } from '../alerts/alert.ts';
 import { type Bot, BotError, type BotPositions, type CloseRequest } from '../bot/bot.ts';
 import type { Clock } from '../clock.ts';
 import type { EventLog } from '../event-log.ts';

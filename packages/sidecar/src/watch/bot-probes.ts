@@ -8,13 +8,17 @@ import {
   probe,
 } from '@botwarden/probes';
 import { createPostgresSession } from '@botwarden/probes/postgres';
-import type { Bot, BotHealth } from '../bot/bot.ts';
+import type { Bot, BotHealth, BotModel } from '../bot/bot.ts';
+import type { KnownModels } from './known-models.ts';
+import type { TickLimit } from './tick-limit.ts';
+import { explain, type FailedCall, unknownModels } from './unmendable.ts';
 
 /** What the probes of a bot need to know. */
 export interface BotProbesOptions {
   readonly bot: Bot;
   readonly expectedModels: ExpectedModels;
-  readonly tickMaxAgeMs: number;
+  readonly knownModels: KnownModels;
+  readonly tickLimit: TickLimit;
   readonly timeoutMs: number;
   /** Whether the last drain left this boot flat, and so halted. */
   readonly drained: (instance: string) => boolean;
@@ -27,10 +31,13 @@ export interface BotProbesOptions {
 /** The code of the `database` probe when the bot has lost a database that answers the sidecar. */
 export const BOT_DATABASE_DISCONNECTED = 'BOT_DATABASE_DISCONNECTED';
 
-/** The bot said something of itself that is not healthy. */
+/** The code of the `tick` probe when the loop of the bot has not run once since the bot started. */
+export const BOT_STARTING = 'BOT_STARTING';
+
+/** The bot said something of itself that is not healthy. `BOT_FAULT`: something that no restart can mend. */
 export class BotUnhealthyError extends Error {
   override readonly name = 'BotUnhealthyError';
-  readonly code: 'BOT_NOT_OK' | typeof BOT_DATABASE_DISCONNECTED;
+  readonly code: 'BOT_NOT_OK' | 'BOT_FAULT' | typeof BOT_STARTING | typeof BOT_DATABASE_DISCONNECTED;
 
   constructor(code: BotUnhealthyError['code'], message: string) {
     super(message);
@@ -40,8 +47,9 @@ export class BotUnhealthyError extends Error {
 
 /** The probes `api`, `database`, `models` and `tick`, as far as the bot and the configuration have them. */
 export function botProbes(options: BotProbesOptions): Probe[] {
-  const { bot, expectedModels, tickMaxAgeMs, drained, now } = options;
-  const { health, models } = bot;
+  const { bot, expectedModels, knownModels, tickLimit, drained, now } = options;
+  const health = explained(bot.health, { adapter: bot.adapter, path: 'BOT_HEALTH_PATH' });
+  const models = explained(bot.models, { adapter: bot.adapter, path: 'BOT_MODELS_PATH' });
   // What the bot last said of its database; the database probe reads it, so that one sick call is not asked twice.
   let said: BotHealth['database'] = null;
   const probes: Probe[] = [];
@@ -60,7 +68,7 @@ export function botProbes(options: BotProbesOptions): Probe[] {
         'tick',
         async (signal) => {
           const answer = await health(signal);
-          return tickObservation({ ...answer, trading: tradingOf(answer, drained) }, tickMaxAgeMs, now());
+          return tickObservation({ ...answer, trading: tradingOf(answer, drained) }, tickLimit, now());
         },
         { measurement: 'age' },
       ),
@@ -72,6 +80,7 @@ export function botProbes(options: BotProbesOptions): Probe[] {
         'models',
         async (signal) => {
           const reported = await models(signal);
+          rejectUnknown(reported, expectedModels, knownModels);
           return expectModels(
             reported.map(({ name, loaded, version }) => ({
               name,
@@ -95,7 +104,11 @@ export function botProbes(options: BotProbesOptions): Probe[] {
       probe(
         'database',
         async (signal) => {
-          const [row] = await session.query('SELECT pg_is_in_recovery() AS standby', signal);
+          const [row] = await session
+            .query('SELECT pg_is_in_recovery() AS standby', signal)
+            .catch((error: unknown) => {
+              throw advised(error);
+            });
           if (row?.standby !== false) {
             throw new ProbeError(
               'DATABASE_UNEXPECTED_ANSWER',
@@ -129,10 +142,13 @@ function apiObservation(answer: BotHealth, databaseIsProbed: boolean): Observati
     database: answer.database,
     last_tick_at: answer.lastTickAt?.toISOString() ?? null,
   };
-  if (answer.database === 'disconnected' && !databaseIsProbed) {
-    return { status: 'warn', output: 'the bot says that its database is disconnected', details };
-  }
-  return { details };
+  const notices = [
+    ...(answer.notice === undefined ? [] : [answer.notice]),
+    ...(answer.database === 'disconnected' && !databaseIsProbed
+      ? ['the bot says that its database is disconnected']
+      : []),
+  ];
+  return notices.length === 0 ? { details } : { status: 'warn', output: notices.join('; '), details };
 }
 
 /** A bot that does not say whether it trades is halted after a drain that left it flat. */
@@ -142,8 +158,46 @@ function tradingOf(answer: BotHealth, drained: (instance: string) => boolean): B
 }
 
 /** A halted bot need not tick, and one that reports no tick cannot be judged by it. */
-function tickObservation(answer: BotHealth, maxAgeMs: number, now: number): Observation {
-  if (answer.trading === 'halted') return { details: { judged: false, because: 'the bot is halted' } };
+function tickObservation(answer: BotHealth, limit: TickLimit, now: number): Observation {
+  // Here and not in the api probe, which goes on telling which boot it is.
+  if (answer.fault !== undefined)
+    throw new BotUnhealthyError('BOT_FAULT', `${answer.fault}; look at the log of the bot`);
+  if (answer.starting === true)
+    throw new BotUnhealthyError(BOT_STARTING, 'the loop of the bot has not run once since the bot started');
+  if (answer.trading === 'halted' && answer.ticksWhileHalted !== true) {
+    limit.rested();
+    return { details: { judged: false, because: 'the bot is halted' } };
+  }
   if (answer.lastTickAt === null) return { details: { judged: false, because: 'the bot reports no tick' } };
-  return expectFreshTick(answer.lastTickAt, maxAgeMs, now);
+  limit.saw(answer.lastTickAt.getTime(), answer.instance, answer.tickGapMs ?? null);
+  return expectFreshTick(answer.lastTickAt, limit.bound().maxAgeMs, now);
+}
+
+/** A name that the bot never had is a mistake of the configuration; that one it had is missing is the bot's. */
+function rejectUnknown(reported: readonly BotModel[], expected: ExpectedModels, known: KnownModels): void {
+  known.saw(reported.map(({ name }) => name));
+  if (typeof expected === 'string') return;
+  const missing = expected.filter((name) => !reported.some((model) => model.name === name && model.loaded));
+  const unknown = missing.filter((name) => !known.has(name));
+  if (unknown.length === 0 || unknown.length < missing.length) return;
+  throw unknownModels(
+    unknown,
+    reported.map(({ name }) => name),
+  );
+}
+
+function explained<T>(
+  ask: ((signal: AbortSignal) => Promise<T>) | undefined,
+  call: FailedCall,
+): ((signal: AbortSignal) => Promise<T>) | undefined {
+  if (ask === undefined) return undefined;
+  return (signal) =>
+    ask(signal).catch((error: unknown) => {
+      throw explain(error, call);
+    });
+}
+
+function advised(error: unknown): unknown {
+  if (!(error instanceof ProbeError) || error.code !== 'DATABASE_UNREACHABLE') return error;
+  return new ProbeError(error.code, `${error.message}; look at the database and at DATABASE_URL`);
 }

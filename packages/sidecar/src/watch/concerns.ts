@@ -18,8 +18,20 @@ export interface DrainMemory {
   readonly problem: string | null;
 }
 
+/** What else a person should know of. */
+export interface Standing {
+  /** Boots within ten minutes that nobody asked for; null while that is no crash loop. */
+  readonly crashLoop: number | null;
+  /** A restart was asked for, and nobody is there to carry it out. */
+  readonly unheeded: boolean;
+  /** Why alerts are not delivered, as a sentence; null when they are. */
+  readonly alerts: string | null;
+  /** Why what must be remembered is not on disk, one sentence for each file. */
+  readonly state: readonly string[];
+}
+
 /** What does not make the bot unready, and yet should be looked at; one sentence each. Pure. */
-export function concerns(memory: DrainMemory, bot: BotSelf): string[] {
+export function concerns(memory: DrainMemory, bot: BotSelf, standing: Standing): string[] {
   const { unfinished, worrying, vanished, hold, ofThisBoot, problem } = memory;
   const found: string[] = [];
   if (unfinished !== undefined) {
@@ -42,7 +54,19 @@ export function concerns(memory: DrainMemory, bot: BotSelf): string[] {
   } else if (bot.trading === 'halted' || (bot.trading === null && ofThisBoot?.state === 'flat')) {
     found.push('the bot is halted and trades again only after a restart');
   }
+  if (standing.unheeded) {
+    found.push(
+      'nobody carries out restarts: no gate holds the lease and nobody asks /livez; start the bot under hold-until-flat with DRAIN_TOKEN',
+    );
+  }
+  if (standing.crashLoop !== null) {
+    found.push(
+      `the bot is in a crash loop: ${standing.crashLoop} starts within ten minutes that nobody asked for; look at its log`,
+    );
+  }
   if (problem !== null) found.push(problem);
+  if (standing.alerts !== null) found.push(standing.alerts);
+  found.push(...standing.state);
   return found;
 }
 

@@ -1,11 +1,13 @@
-import type { ProbeView, Snapshot } from '@botwarden/probes';
-import { isHealthy } from '@botwarden/probes';
-import type { Facts } from '../heal/heal.ts';
-import { BOT_DATABASE_DISCONNECTED } from './bot-probes.ts';
+import type { ProbeView, RunResult, Snapshot } from '@botwarden/probes';
+import type { Facts } from '../heal/facts.ts';
+import { BOT_DATABASE_DISCONNECTED, BOT_STARTING } from './bot-probes.ts';
 import type { OpenNow } from './open-now.ts';
+import { isUnmendable } from './unmendable.ts';
 
 /** Codes that say that nothing is there, or went away in the middle: what answers next may be another boot. */
-const GONE = new Set(['BOT_REFUSED', 'BOT_NOT_FOUND', 'BOT_UNREACHABLE', 'BOT_RESET']);
+const GONE = new Set(['BOT_REFUSED', 'BOT_UNREACHABLE', 'BOT_RESET']);
+/** Codes that say that something is there which does not answer. */
+const SILENT = new Set(['BOT_TIMEOUT', 'PROBE_TIMEOUT', 'PROBE_STUCK']);
 
 /** What the `api` probe read of the bot. */
 export interface BotSelf {
@@ -15,33 +17,68 @@ export interface BotSelf {
   readonly lastTickAt: string | null;
 }
 
+/** What facts are made of beside a snapshot; see {@link Facts}. */
+export interface FactsContext extends Pick<Facts, 'lease' | 'held' | 'drained' | 'heeded'> {
+  /** Runs in a row that must have failed for a reason that a restart mends. */
+  readonly failureThreshold: number;
+  /** The last runs of a probe, oldest first. */
+  readonly history: (probe: string) => readonly RunResult[];
+}
+
 /** Reads a snapshot as healing needs it. Pure. */
-export function factsOf(snapshot: Snapshot, held: boolean): Facts {
+export function factsOf(snapshot: Snapshot, context: FactsContext): Facts {
+  const { lease, held, drained, heeded, failureThreshold, history } = context;
   const probe = (name: string): ProbeView | undefined => snapshot.probes.find((view) => view.name === name);
-  const failsWith = (name: string, code: string): boolean => {
+  /** The probe fails, and has failed in so many runs in a row for one of these reasons alone. */
+  const failsBy = (name: string, accuses: (code: string) => boolean): boolean => {
     const view = probe(name);
-    return view?.status === 'fail' && view.code === code;
+    if (view?.status !== 'fail' || view.stale) return false;
+    // What was forgotten since is not counted: it was another boot's.
+    const runs = history(name).slice(-Math.max(view.consecutiveFailures, 1));
+    const last = runs.slice(-failureThreshold);
+    return last.length === failureThreshold && last.every(({ code }) => accuses(code ?? ''));
   };
-  const api = probe('api');
   return {
-    api: apiFact(api),
+    api: apiFact(probe('api'), failsBy),
     instance: selfOf(snapshot).instance,
+    lease,
     ready: snapshot.groups.readiness?.healthy === true,
-    tickStale: failsWith('tick', 'TICK_STALE'),
-    modelsMissing: failsWith('models', 'MODELS_NOT_LOADED'),
-    databaseLost: failsWith('database', BOT_DATABASE_DISCONNECTED),
+    loopHangs: failsBy('tick', (code) => code === 'TICK_STALE')
+      ? 'old'
+      : failsBy('tick', (code) => code === BOT_STARTING)
+        ? 'began'
+        : null,
+    modelsMissing: failsBy('models', (code) => code === 'MODELS_NOT_LOADED'),
+    databaseLost: failsBy('database', (code) => code === BOT_DATABASE_DISCONNECTED),
+    database: databaseFact(probe('database')),
     held: held || snapshot.pause !== undefined,
+    drained,
+    heeded,
   };
 }
 
-function apiFact(api: ProbeView | undefined): Facts['api'] {
+function apiFact(
+  api: ProbeView | undefined,
+  failsBy: (name: string, accuses: (code: string) => boolean) => boolean,
+): Facts['api'] {
   // Switched off: nobody asks for its health, and its other probes speak for it.
   if (api === undefined) return 'answers';
   // A result that is old says nothing of the bot: it is our own timer that is late.
   if (api.last === undefined || api.stale) return 'unknown';
   if (api.last.outcome !== 'fail') return 'answers';
-  if (GONE.has(api.last.code ?? '')) return 'gone';
-  return isHealthy(api.status) || api.status === 'unknown' ? 'unknown' : 'fails';
+  const code = api.last.code ?? '';
+  if (GONE.has(code)) return 'gone';
+  if (code === 'BOT_NOT_FOUND') return 'unnamed';
+  if (isUnmendable(code)) return 'refuses';
+  const accuses = (each: string): boolean => !GONE.has(each) && !isUnmendable(each);
+  if (!failsBy('api', accuses)) return 'unknown';
+  return failsBy('api', (each) => SILENT.has(each)) ? 'silent' : 'fails';
+}
+
+function databaseFact(database: ProbeView | undefined): Facts['database'] {
+  if (database?.last === undefined || database.stale) return 'unknown';
+  const { outcome, code } = database.last;
+  return outcome !== 'fail' || code === BOT_DATABASE_DISCONNECTED ? 'up' : 'down';
 }
 
 /** What the bot says of itself, from the `api` probe's last run; all null where that read nothing. Pure. */

@@ -1,8 +1,13 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Alert, type Alerts, createAlerts } from '../../src/alerts.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Alert, alertsFile } from '../../src/alerts/alert.ts';
+import { type Alerts, createAlerts } from '../../src/alerts/alerts.ts';
 import { systemClock } from '../../src/clock.ts';
+import { openStateFolder } from '../../src/state/state-folder.ts';
 import { until } from '../support/processes.ts';
 
 interface Taken {
@@ -18,11 +23,13 @@ let taken: Taken[];
 let answers: (number | 'hang')[];
 let alerts: Alerts;
 let said: string[];
+let folder: string;
 
 beforeEach(async () => {
   taken = [];
   answers = [204];
   said = [];
+  folder = mkdtempSync(join(tmpdir(), 'botwarden-alerts-'));
   server = createServer((request, response) => {
     let text = '';
     request.on('data', (chunk: Buffer) => (text += chunk.toString()));
@@ -39,12 +46,15 @@ afterEach(async () => {
   await alerts?.dispose();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
+  rmSync(folder, { recursive: true, force: true });
 });
 
 function start(more: Partial<Parameters<typeof createAlerts>[0]> = {}): Alerts {
   const say = (fields: Readonly<Record<string, unknown>>, sentence: string): void =>
     void said.push(`${JSON.stringify(fields)} ${sentence}`);
   alerts = createAlerts({
+    botName: 'btc',
+    file: openStateFolder(folder).file('alerts.json', alertsFile),
     url,
     log: { info: say, warn: say, error: say },
     clock: systemClock,
@@ -66,9 +76,15 @@ it('sends text for Slack, content for Discord, and the facts', async () => {
   expect(await start().send(alert('a', 'The bot is gone.', { fields: { probe: 'api' } }))).toBe('delivered');
   expect(taken).toEqual([
     {
-      text: '[botwarden] The bot is gone.',
-      content: '[botwarden] The bot is gone.',
-      botwarden: { event: 'probe.changed', severity: 'warning', at: expect.any(String), probe: 'api' },
+      text: '[botwarden btc] The bot is gone.',
+      content: '[botwarden btc] The bot is gone.',
+      botwarden: {
+        bot: 'btc',
+        event: 'probe.changed',
+        severity: 'warning',
+        at: expect.any(String),
+        probe: 'api',
+      },
     },
   ]);
 });
@@ -106,7 +122,7 @@ it('does not flood: a flapping probe is told once, and then summed up', async ()
   expect(await alerts.send(alert('probe.database'))).toBe('delivered');
   await until('the summary', () => taken.length === 3);
   expect(taken[2]?.text).toBe(
-    '[botwarden] down 50 (happened 50 more times, the latest of which is this one)',
+    '[botwarden btc] down 50 (happened 50 more times, the latest of which is this one)',
   );
   // And quiet again after it.
   expect(await alerts.send(alert('probe.api'))).toBe('gathered');
@@ -118,7 +134,7 @@ it('does not let what is urgent wait behind a webhook in its retries', async () 
   const first = alerts.send(alert('slow'));
   await until('the first try', () => taken.length === 1);
   expect(await alerts.send(alert('drain', 'NOT FLAT', { urgent: true }))).toBe('delivered');
-  expect(taken.map(({ text }) => text)).toEqual(['[botwarden] about slow', '[botwarden] NOT FLAT']);
+  expect(taken.map(({ text }) => text)).toEqual(['[botwarden btc] about slow', '[botwarden btc] NOT FLAT']);
   expect(await first).toBe('delivered');
 }, 20_000);
 
@@ -135,12 +151,123 @@ it('flushes what waits and what is gathered, but no longer than it may', async (
   void alerts.send(alert('a', 'second'));
   expect(await alerts.flush(2_000)).toBe(true);
   expect(taken.map(({ text }) => text)).toEqual([
-    '[botwarden] first',
-    '[botwarden] second (happened once more)',
+    '[botwarden btc] first',
+    '[botwarden btc] second (happened once more)',
   ]);
   answers = ['hang'];
   void alerts.send(alert('b'));
   expect(await alerts.flush(100)).toBe(false);
+});
+
+describe('a critical alert', () => {
+  const critical = (text: string, more: Partial<Alert> = {}) =>
+    alert('drain', text, { severity: 'critical', ...more });
+  const onDisk = (): string => {
+    const path = join(folder, 'alerts.json');
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  };
+  /** The sidecar is killed: nothing of it is left but its files. */
+  const killed = async (): Promise<void> => {
+    await alerts.dispose();
+    await until('the file is written', () => onDisk().includes('"alerts"'));
+  };
+
+  it('is on disk until it is delivered', async () => {
+    answers = ['hang', 204];
+    start({ timeoutMs: 1_000 });
+    const sent = alerts.send(critical('NOT FLAT'));
+    await until('it is on disk', () => taken.length === 1 && onDisk().includes('NOT FLAT'));
+    expect(await sent).toBe('delivered');
+    await until('it is gone from there', () => !onDisk().includes('NOT FLAT'));
+    expect(alerts.state()).toEqual({ undelivered: 0, problem: null });
+  }, 20_000);
+
+  it('that nobody took is tried again until somebody does, and says that it is late', async () => {
+    answers = [503];
+    start({ retries: 0, againMs: 200 });
+    expect(await alerts.send(critical('NOT FLAT'))).toBe('failed');
+    expect(alerts.state()).toEqual({
+      undelivered: 1,
+      problem: expect.stringMatching(/^1 alert is not delivered \(the webhook: answered 503\)/),
+    });
+    await until('it was tried again', () => taken.length >= 3);
+    answers = [204];
+    await until('it is delivered', () => alerts.state().undelivered === 0);
+    expect(taken.at(-1)?.text).toMatch(
+      /^\[botwarden btc\] NOT FLAT \(of 20.*it could not be delivered before\)$/,
+    );
+  }, 20_000);
+
+  it('does not wait for its next try when another one was delivered', async () => {
+    answers = [503, 204];
+    start({ retries: 0, againMs: 3_600_000 });
+    await alerts.send(critical('NOT FLAT'));
+    await alerts.send(alert('other'));
+    await until('both are delivered', () => alerts.state().undelivered === 0);
+    expect(taken.at(-1)?.text).toMatch(/NOT FLAT/);
+  });
+
+  it('that nobody took is sent after a restart of the sidecar', async () => {
+    answers = [503];
+    start({ retries: 0 });
+    await alerts.send(critical('NOT FLAT', { fields: { open_positions: 3 } }));
+    await killed();
+    answers = [204];
+    taken = [];
+    start();
+    await until('it is delivered', () => taken.length === 1);
+    expect(taken[0]?.text).toMatch(/NOT FLAT \(of 20/);
+    expect(taken[0]?.botwarden).toMatchObject({ open_positions: 3, severity: 'critical' });
+    await until('it is gone from the disk', () => !onDisk().includes('NOT FLAT'));
+  });
+
+  it('is sent after a restart, too, when it waited for a summary', async () => {
+    start();
+    await alerts.send(critical('first'));
+    expect(await alerts.send(critical('second'))).toBe('gathered');
+    await until('it is on disk', () => onDisk().includes('second'));
+    await alerts.dispose();
+    start();
+    await until('it is delivered', () => taken.some(({ text }) => text.includes('second')));
+  });
+
+  it('is given up when it is a day old', async () => {
+    const at = new Date(Date.now() - 25 * 3_600_000).toISOString();
+    const old = { key: 'drain', event: 'drain.not_flat', text: 'yesterday', fields: {}, at };
+    writeFileSync(join(folder, 'alerts.json'), JSON.stringify({ alerts: [old] }));
+    start();
+    await until('it is given up', () => said.join().includes('alert.given_up'));
+    expect(taken).toEqual([]);
+    await until('it is gone from the disk', () => !onDisk().includes('yesterday'));
+  });
+
+  it('stands on disk without secrets', async () => {
+    answers = [503];
+    start({ retries: 0, secrets: ['hunter2 & co'] });
+    await alerts.send(critical('it said hunter2 & co'));
+    await until('it is on disk', () => onDisk().includes('it said ***'));
+    expect(onDisk()).not.toContain('hunter2');
+  });
+
+  it('that the webhook refuses does not keep the others waiting', async () => {
+    answers = [503];
+    start({ retries: 0, againMs: 100 });
+    await alerts.send(critical('first', { key: 'a' }));
+    await alerts.send(critical('second', { key: 'b' }));
+    answers = [400, 204];
+    await until('the second is delivered', () => alerts.state().undelivered <= 1);
+    await until('both are', () => alerts.state().undelivered === 0);
+  });
+});
+
+it('counts others that were given up, until one is delivered again', async () => {
+  answers = [503];
+  start({ retries: 0 });
+  await alerts.send(alert('a'));
+  expect(alerts.state().undelivered).toBe(1);
+  answers = [204];
+  await alerts.send(alert('b'));
+  expect(alerts.state()).toEqual({ undelivered: 0, problem: null });
 });
 
 it('tells no secret, wherever it hides', async () => {
@@ -148,7 +275,7 @@ it('tells no secret, wherever it hides', async () => {
   const fields = { deep: [{ reason: 'password hunter2 & co', url: 'http://x:hunter2%20%26%20co@y' }] };
   await alerts.send(alert('a', 'it said hunter2 & co', { fields }));
   expect(JSON.stringify(taken)).not.toContain('hunter2');
-  expect(taken[0]?.text).toBe('[botwarden] it said ***');
+  expect(taken[0]?.text).toBe('[botwarden btc] it said ***');
 });
 
 it('fits into what Discord takes', async () => {

@@ -1,7 +1,9 @@
 import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bot, BotHealth } from '../../src/bot/bot.ts';
 import { botProbes } from '../../src/watch/bot-probes.ts';
+import { createKnownModels } from '../../src/watch/known-models.ts';
+import { createTickLimit } from '../../src/watch/tick-limit.ts';
 
 let postgres: LocalPostgres;
 beforeAll(async () => {
@@ -24,7 +26,8 @@ function tickOf(answer: Partial<BotHealth>, drained: boolean): Promise<unknown> 
   const probes = botProbes({
     bot,
     expectedModels: 'any',
-    tickMaxAgeMs: 60_000,
+    knownModels: createKnownModels(),
+    tickLimit: createTickLimit(60_000, () => 0),
     timeoutMs: 1_000,
     drained: () => drained,
     now: () => NOW,
@@ -45,6 +48,52 @@ it.each<[what: string, answer: Partial<BotHealth>, drained: boolean, judged: boo
   else expect(await tickOf(answer, drained)).toMatchObject({ details: { judged: false } });
 });
 
+it.each<[what: string, answer: Partial<BotHealth>, code: string]>([
+  ['a loop that has not run once', { starting: true, lastTickAt: null }, 'BOT_STARTING'],
+  ['a fault that no restart mends', { fault: 'it stopped with an error' }, 'BOT_FAULT'],
+  ['a halted bot that goes on ticking', { trading: 'halted', ticksWhileHalted: true }, 'TICK_STALE'],
+])('%s is told by the tick', async (_, answer, code) => {
+  await expect(tickOf(answer, false)).rejects.toMatchObject({ code });
+});
+
+describe('models', () => {
+  const known = createKnownModels();
+  const look = (expectedModels: readonly string[], ...reported: [name: string, loaded: boolean][]) => {
+    const bot = {
+      adapter: 'http',
+      models: async () => reported.map(([name, loaded]) => ({ name, loaded, version: null, loadedAt: null })),
+    } as unknown as Bot;
+    const probes = botProbes({
+      bot,
+      expectedModels,
+      knownModels: known,
+      tickLimit: createTickLimit(60_000, () => 0),
+      timeoutMs: 1_000,
+      drained: () => false,
+      now: () => NOW,
+    });
+    return Promise.resolve(probes[0]?.run(AbortSignal.timeout(1_000)));
+  };
+
+  it('of a name that this bot never had are a mistake of the configuration', async () => {
+    await expect(look(['signl'], ['signal', true])).rejects.toMatchObject({
+      code: 'MODELS_UNKNOWN',
+      message: expect.stringMatching(/never had: signl; it has signal; correct EXPECTED_MODELS/),
+    });
+  });
+
+  it('of a name that it has and has not loaded are the affair of the bot', async () => {
+    await expect(look(['signal'], ['signal', false])).rejects.toMatchObject({ code: 'MODELS_NOT_LOADED' });
+    await expect(look(['signal', 'signl'], ['signal', false])).rejects.toMatchObject({
+      code: 'MODELS_NOT_LOADED',
+    });
+  });
+
+  it('that it had once and no longer lists are so, too', async () => {
+    await expect(look(['signal'])).rejects.toMatchObject({ code: 'MODELS_NOT_LOADED' });
+  });
+});
+
 it('a database that the bot has lost is seen also while the next answer of the bot is on its way', async () => {
   let answers = 0;
   const health = async () => {
@@ -55,7 +104,8 @@ it('a database that the bot has lost is seen also while the next answer of the b
   const probes = botProbes({
     bot: { health } as unknown as Bot,
     expectedModels: 'any',
-    tickMaxAgeMs: 60_000,
+    knownModels: createKnownModels(),
+    tickLimit: createTickLimit(60_000, () => 0),
     timeoutMs: 2_000,
     databaseUrl: postgres.url,
     drained: () => false,

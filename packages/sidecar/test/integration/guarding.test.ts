@@ -115,7 +115,9 @@ describe('a bot that is frozen in the middle', () => {
       next = await startBot({ PORT: new URL(bot.url).port });
       await becomes(sidecar, '/readyz', 200, 10_000);
       expect(await status(sidecar, '/livez')).toBe(200);
-      expect(await (await fetch(`${sidecar.url}/metrics`)).text()).toContain('botwarden_heals_total 1');
+      expect(await (await fetch(`${sidecar.url}/metrics`)).text()).toContain(
+        'botwarden_heals_total{bot="bot"} 1',
+      );
     } finally {
       await sidecar.end();
       await bot.end();

@@ -49,7 +49,7 @@ async function guarded(
 describe('the calls of the sidecar', () => {
   let world: Awaited<ReturnType<typeof guarded>>;
   beforeAll(async () => {
-    world = await guarded({ DRAIN_TOKEN: TOKEN });
+    world = await guarded({ DRAIN_TOKEN: TOKEN, BOT_NAME: 'btc' });
   });
   afterAll(() => world?.end());
 
@@ -118,18 +118,25 @@ describe('the calls of the sidecar', () => {
   it('has every metric of the contract', async () => {
     const text = await (await fetch(`${world.sidecar.url}/metrics`)).text();
     for (const name of [
-      'botwarden_probe_up{probe="api"} 1',
-      'botwarden_probe_duration_seconds_count{probe="api"}',
-      'botwarden_probe_runs_total{probe="api",outcome="pass"}',
-      'botwarden_probe_last_success_timestamp_seconds{probe="api"}',
-      'botwarden_ready 1',
-      'botwarden_live 1',
-      'botwarden_heals_total 0',
-      'botwarden_drain_active 0',
-      'botwarden_drains_total{outcome="flat"} 0',
-      'botwarden_drain_duration_seconds_count 0',
-      'botwarden_open_positions ',
-      'botwarden_build_info{version="0.1.0"} 1',
+      'botwarden_probe_up{probe="api",bot="btc"} 1',
+      'botwarden_probe_duration_seconds_count{bot="btc",probe="api"}',
+      'botwarden_probe_runs_total{probe="api",outcome="pass",bot="btc"}',
+      'botwarden_probe_last_success_timestamp_seconds{probe="api",bot="btc"}',
+      'botwarden_ready{bot="btc"} 1',
+      'botwarden_live{bot="btc"} 1',
+      'botwarden_heals_total{bot="btc"} 0',
+      'botwarden_boots_total{asked="true",bot="btc"} 0',
+      'botwarden_boots_total{asked="false",bot="btc"} 0',
+      'botwarden_lease_held{bot="btc"} 0',
+      'botwarden_hold{bot="btc"} 0',
+      'botwarden_vanished_positions{bot="btc"} 0',
+      'botwarden_alerts_undelivered{bot="btc"} 0',
+      'botwarden_defects_total{bot="btc"} 0',
+      'botwarden_drain_active{bot="btc"} 0',
+      'botwarden_drains_total{outcome="flat",bot="btc"} 0',
+      'botwarden_drain_duration_seconds_count{bot="btc"} 0',
+      'botwarden_open_positions{bot="btc"} ',
+      'botwarden_build_info{version="0.1.0",bot="btc"} 1',
     ]) {
       expect(text).toContain(name);
     }
@@ -206,8 +213,8 @@ describe('POST /drain', () => {
       });
       expect((await get(`${world.sidecar.url}/livez`)).status).toBe(200);
       const metrics = await (await fetch(`${world.sidecar.url}/metrics`)).text();
-      expect(metrics).toContain('botwarden_drains_total{outcome="flat"} 1\n');
-      expect(metrics).toContain('botwarden_drain_duration_seconds_count 1\n');
+      expect(metrics).toContain('botwarden_drains_total{outcome="flat",bot="bot"} 1\n');
+      expect(metrics).toContain('botwarden_drain_duration_seconds_count{bot="bot"} 1\n');
     } finally {
       await world.end();
     }

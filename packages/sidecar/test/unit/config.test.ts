@@ -27,13 +27,14 @@ describe('a configuration that works', () => {
   it('needs nothing but BOT_URL', () => {
     const { config } = loadConfig(BOT);
     expect(config).toMatchObject({
+      botName: 'bot',
       bot: { url: 'http://bot:8000', adapter: 'http', expectedModels: 'any' },
       probes: {
         intervalMs: 5000,
         timeoutMs: 2000,
         failureThreshold: 3,
         successThreshold: 1,
-        tickMaxAgeMs: 60_000,
+        tickMaxAgeMs: 'auto',
       },
       heal: { startupGraceMs: 120_000, cooldownMs: 60_000, maxPerHour: 5 },
       drain: { timeoutMs: 60_000, closeTimeoutMs: 10_000, log: '/var/lib/botwarden/drains.jsonl' },
@@ -44,6 +45,17 @@ describe('a configuration that works', () => {
     });
     expect(config).not.toHaveProperty('databaseUrl');
     expect(config.drain).not.toHaveProperty('token');
+  });
+
+  it('takes a duration for TICK_MAX_AGE, or auto', () => {
+    expect(loadConfig({ ...BOT, TICK_MAX_AGE: '90s' }).config.probes.tickMaxAgeMs).toBe(90_000);
+    expect(problemsOf({ ...BOT, TICK_MAX_AGE: 'soon' })).toEqual([
+      { name: 'TICK_MAX_AGE', expected: expect.stringMatching(/^auto, or a duration/), got: 'soon' },
+    ]);
+  });
+
+  it.each(['btc grid', '-btc', 'x'.repeat(61)])('takes no %j for a BOT_NAME', (BOT_NAME) => {
+    expect(problemsOf({ ...BOT, BOT_NAME })).toMatchObject([{ name: 'BOT_NAME' }]);
   });
 
   it('takes an empty value for an unset one, as Compose passes it, except where empty means off', () => {
