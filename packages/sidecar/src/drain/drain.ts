@@ -151,8 +151,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
 
   /** Whether this request may join the drain that runs. */
   function joins(running: DrainRun, trigger: Trigger, request: DrainRequest): boolean {
-    // The first signal gives it a whole budget; a second one changes nothing.
-    if (trigger !== 'http') return final !== null || running.join(request.startedAt ?? clock.elapsed());
+    if (trigger !== 'http') return running.join(request.startedAt ?? clock.elapsed());
     const boundTo = running.boundTo();
     return request.boot === undefined || boundTo === null || boundTo === request.boot;
   }
@@ -169,7 +168,9 @@ export function createDrainer(options: DrainerOptions): Drainer {
     }
   }
 
-  function drain(trigger: Trigger, request: DrainRequest = {}): Promise<Receipt> {
+  function drain(trigger: Trigger, asked: DrainRequest = {}): Promise<Receipt> {
+    // A signal's budget begins with the signal, also where another drain has to end first.
+    const request = trigger === 'http' ? asked : { startedAt: clock.elapsed(), ...asked };
     if (run === null && final !== null) {
       log.warn(
         { event: 'drain.over', drain_id: last?.drain_id ?? null, trigger },
@@ -177,29 +178,37 @@ export function createDrainer(options: DrainerOptions): Drainer {
       );
       return final;
     }
-    const running = run;
-    const done = running === null ? begin(trigger, request).done : join(running, trigger, request);
+    // The first signal gives the drain that runs a whole budget; a second one changes nothing.
+    if (trigger !== 'http' && final !== null) {
+      sayJoined(run, trigger);
+      return final;
+    }
+    const done = run === null ? begin(trigger, request).done : join(run, trigger, request);
     if (trigger !== 'http') final = done;
     return done;
   }
 
   function join(running: DrainRun, trigger: Trigger, request: DrainRequest): Promise<Receipt> {
-    const { drain_id, attempts, open_positions, pending_orders, remaining_ms } = running.view();
-    const fields = { drain_id, trigger, attempts, open_positions, pending_orders, remaining_ms };
-    const open = `still open: ${open_positions ?? 'unknown'} position(s), ${pending_orders ?? 'unknown'} pending order(s)`;
     if (joins(running, trigger, request)) {
-      log.warn(
-        { event: 'drain.joined', ...fields },
-        `${trigger} came while a drain runs and joins it; ${open}.`,
-      );
+      sayJoined(running, trigger);
       return running.done;
     }
     log.warn(
-      { event: 'drain.follows', ...fields },
-      `${trigger} came while a drain runs that cannot be joined; another one follows it; ${open}.`,
+      { event: 'drain.follows', trigger, drain_id: running.view().drain_id },
+      `${trigger} came while a drain runs that it cannot join; another one follows it.`,
     );
     return running.done.then(() =>
       run === null ? begin(trigger, request).done : join(run, trigger, request),
+    );
+  }
+
+  function sayJoined(running: DrainRun | null, trigger: Trigger): void {
+    if (running === null) return;
+    const { drain_id, attempts, open_positions, pending_orders, remaining_ms } = running.view();
+    log.warn(
+      { event: 'drain.joined', drain_id, trigger, attempts, open_positions, pending_orders, remaining_ms },
+      `${trigger} came while a drain runs and joins it; still open: ` +
+        `${open_positions ?? 'unknown'} position(s), ${pending_orders ?? 'unknown'} pending order(s).`,
     );
   }
 

@@ -161,8 +161,8 @@ export type DrainEvent =
   | { readonly type: 'boot-began'; readonly at: number; readonly boot: string }
   /** The gate of a boot has gone. */
   | { readonly type: 'boot-ended'; readonly boot: string }
-  /** The sidecar itself is to end: from now on whichever boot runs is meant. */
-  | { readonly type: 'signal-joined' }
+  /** The sidecar itself is to end: from now on whichever boot runs is meant; `boot` is the one that its gate named last. */
+  | { readonly type: 'signal-joined'; readonly at: number; readonly boot: string | null }
   | { readonly type: 'deadline' }
   | { readonly type: 'alarm-ended' }
   | { readonly type: 'abandoned'; readonly why: string };
@@ -247,14 +247,16 @@ export function step(state: DrainState, event: DrainEvent): Step {
     case 'alarm-ended':
       return [state, []];
   }
-  if (state.phase === 'outside') return [state, []];
   switch (event.type) {
     case 'boot-began':
       return bootBegan(state, event);
     case 'boot-ended':
       return bootEnded(state, event.boot);
     case 'signal-joined':
-      return [{ ...state, bound: false }, []];
+      return signalJoined(state, event);
+  }
+  if (state.phase === 'outside') return [state, []];
+  switch (event.type) {
     case 'attempt-started': {
       const [next, effects] = nextStretch({ ...state, phase: 'closing', attempts: state.attempts + 1 });
       return [next, [{ type: 'stop-reading' }, ...effects]];
@@ -275,6 +277,7 @@ function attemptFailed(before: DrainState, event: AttemptFailure): Step {
     doubted: before.doubted || event.lostTouch,
   });
   if (event.gone && needsNothing(state)) return conclude(state, effects, 'nothing_to_do', GONE_FLAT);
+  if (event.gone && onlyExchangeKnows(state)) return outside(state, ENDED);
   if (!event.final) return [state, [...effects, ...look(state, 0)]];
   if (!state.rules.readsPositions) return giveUp(state, `${state.closing}, and no retry can mend that`);
   const refused: DrainState = { ...state, phase: 'refused' };
@@ -305,6 +308,7 @@ function closeAnswered(before: DrainState, event: DrainEvent & { type: 'close-an
 
 function read(before: DrainState, event: Reading & { readonly at: number }): Step {
   if (event.gone && needsNothing(before)) return conclude(before, [], 'nothing_to_do', GONE_FLAT);
+  if (event.gone && onlyExchangeKnows(before)) return outside(before, ENDED);
   const restarted = isAnotherBoot(before, event);
   if (restarted && before.bound && names(before, event)) {
     return outside(before, 'another boot of the bot answers');
@@ -382,25 +386,39 @@ function haltOf(
 
 function bootBegan(before: DrainState, event: { readonly at: number; readonly boot: string }): Step {
   if (event.boot === before.boot) return [{ ...before, bootEnded: false }, []];
-  if (before.bound) return outside(before, 'another boot of the bot has begun');
+  if (before.bound) {
+    return before.phase === 'outside' ? [before, []] : outside(before, 'another boot of the bot has begun');
+  }
   if (before.boot === null && before.halt === 'unknown') return [{ ...before, boot: event.boot }, []];
-  const another: DrainState = {
-    ...before,
-    boot: event.boot,
-    bootEnded: false,
-    drainedFlat: false,
-    halt: 'unknown',
-    closing: 'another boot of the bot has begun since',
-  };
   // A close call that is under way may still be answered by the boot before.
   const wait = Math.max(0, before.rules.closeAgainAfterMs - (event.at - before.progressAt));
-  return closeAgain(another, wait, []);
+  return closeAgain(
+    {
+      ...before,
+      boot: event.boot,
+      bootEnded: false,
+      drainedFlat: false,
+      halt: 'unknown',
+      closing: 'another boot of the bot has begun since',
+    },
+    wait,
+    [],
+  );
 }
 
 function bootEnded(before: DrainState, boot: string): Step {
-  if (boot !== before.boot) return [before, []];
+  if (boot !== before.boot || before.phase === 'outside') return [before, []];
   const state: DrainState = { ...before, bootEnded: true };
-  return before.bound ? outside(state, 'this boot of the bot has ended') : [state, []];
+  return before.bound ? outside(state, ENDED) : [state, []];
+}
+
+function signalJoined(
+  before: DrainState,
+  event: { readonly at: number; readonly boot: string | null },
+): Step {
+  const state: DrainState = { ...before, bound: false };
+  const another = event.boot !== null && event.boot !== before.boot;
+  return another ? bootBegan(state, { at: event.at, boot: event.boot }) : [state, []];
 }
 
 /** The boot is over: what it says no longer counts. The exchange can still prove flat; nothing else can. */
@@ -544,6 +562,10 @@ const look = (state: DrainState, afterMs: number): readonly DrainEffect[] =>
 /** Said only of a boot that its gate named, that was drained flat, and whose gate has gone; never to a caller that lives. */
 const needsNothing = (state: DrainState): boolean => state.drainedFlat && state.bootEnded && !state.bound;
 
+/** Its gate says that this boot has ended: nothing can be closed through it, and nothing that it said counts. */
+const onlyExchangeKnows = (state: DrainState): boolean =>
+  state.bootEnded && state.rules.outside.includes('exchange');
+
 function standing(state: DrainState, event: Reading): string {
   if (event.counts === null) return `positions could not be read (${event.why ?? 'no answer'})`;
   if (!nothing(event.counts)) return left(event.counts);
@@ -556,6 +578,7 @@ function standing(state: DrainState, event: Reading): string {
 
 /** A look that comes later than so many pauses between reads is too late to vouch for the same boot. */
 const GAP_READS = 3;
+const ENDED = 'this boot of the bot has ended';
 const GONE_FLAT = 'this boot of the bot was already drained flat, and has ended';
 const STOP: readonly DrainEffect[] = [
   { type: 'stop-closing' },

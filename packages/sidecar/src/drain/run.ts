@@ -69,7 +69,7 @@ export interface DrainRun {
   readonly boundTo: () => string | null;
   /**
    * A signal joins: the drain has its whole budget from `signalAt` (elapsed milliseconds) on, and means whichever boot
-   * runs. False when it is too late for that: it has given up, or its boot has ended.
+   * runs. False when it is too late for that: it has given up.
    */
   readonly join: (signalAt: number) => boolean;
   /** Ends it now, with a receipt `abandoned`; nothing more is sent to the bot. */
@@ -306,11 +306,11 @@ export function runDrain(context: DrainContext, start: DrainStart): DrainRun {
     view: record.view,
     boundTo: () => (state.bound ? state.boot : null),
     join(signalAt) {
-      if (['outside', 'failing', 'ended'].includes(state.phase)) return false;
+      if (state.phase === 'failing' || state.phase === 'ended') return false;
       endsAt = signalAt + context.drainTimeoutMs;
       clearTimeout(deadline);
       deadline = awaitDeadline();
-      dispatch({ type: 'signal-joined' });
+      dispatch({ type: 'signal-joined', at: clock.elapsed(), boot: leases.holder() });
       return true;
     },
     abandon: (why) => dispatch({ type: 'abandoned', why }),

@@ -70,6 +70,7 @@ const says = (value: number, at = 280, source: Outside = 'sql'): Happening => ({
   value,
 });
 const PROVEN = says(0);
+const JOINED: DrainEvent = { type: 'signal-joined', at: 300, boot: null };
 const began = (boot: string, at = 300): DrainEvent => ({ type: 'boot-began', at, boot });
 const ended = (boot: string): DrainEvent => ({ type: 'boot-ended', boot });
 const VANISHED: Vanished = { boot: 'z', open: 2, nowOpen: 0 };
@@ -137,7 +138,7 @@ const EVENTS: Readonly<Record<string, Happening>> = {
   'the exchange fails': { type: 'fails', source: 'exchange', why: 'no connection' },
   'another boot begins': began('B'),
   'this boot ends': ended('A'),
-  'a signal joins': { type: 'signal-joined' },
+  'a signal joins': JOINED,
   deadline: DEADLINE,
   'alarm-ended': { type: 'alarm-ended' },
   abandoned: { type: 'abandoned', why: 'SIGQUIT' },
@@ -187,6 +188,7 @@ const TRANSITIONS: readonly (readonly [keyof typeof PHASES, string, DrainState['
   ['outside', 'the exchange says 0', 'outside', 'stop-proving prove'],
   ['outside', 'the exchange says 2', 'outside', 'stop-proving prove'],
   ['outside', 'the exchange fails', 'outside', 'stop-proving prove'],
+  ['outside', 'a signal joins', 'outside', ''],
   ['outside', 'deadline', 'failing', 'stop-closing stop-reading stop-proving alarm'],
   ['outside', 'abandoned', 'ended', 'stop-closing stop-reading stop-proving end'],
 
@@ -554,7 +556,7 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
     [
       STARTED,
       answered(10),
-      { type: 'signal-joined' },
+      JOINED,
       began('B'),
       STARTED,
       answered(1_400),
@@ -563,6 +565,30 @@ const STORIES: readonly (readonly [string, readonly Happening[], Setting, DrainS
     ],
     { boot: 'A', bound: true },
     'flat',
+  ],
+  [
+    'the boot has ended, nothing answers, and the exchange shows nothing, twice',
+    [STARTED, GONE, says(0, 300, 'exchange'), says(0, 600, 'exchange')],
+    { boot: 'A', bootEnded: true, ...EXCHANGE },
+    'flat',
+  ],
+  [
+    'the boot has ended, and another begins while the exchange is asked',
+    [STARTED, GONE, says(0, 300, 'exchange'), began('B', 500), says(0, 600, 'exchange')],
+    { boot: 'A', bootEnded: true, ...EXCHANGE },
+    null,
+  ],
+  [
+    'nothing answers, but its gate is still there: the exchange alone proves nothing',
+    [STARTED, GONE, says(0, 300, 'exchange'), says(0, 600, 'exchange')],
+    { boot: 'A', ...EXCHANGE },
+    null,
+  ],
+  [
+    'a signal joins the drain of a boot that has ended, and another boot runs',
+    [STARTED, ended('A'), { ...JOINED, boot: 'B' }, says(0, 400, 'exchange'), says(0, 600, 'exchange')],
+    { boot: 'A', bound: true, ...EXCHANGE },
+    null,
   ],
   [
     'positions vanished between two boots, and nothing but the bot could prove flat',
