@@ -1,5 +1,5 @@
 import type { Bot } from '../bot/bot.ts';
-import { createFreqtradeBot } from '../bot/freqtrade.ts';
+import { createFreqtradeBot } from '../bot/freqtrade/freqtrade.ts';
 import { createHttpBot } from '../bot/http.ts';
 import type { Config } from '../config/config.ts';
 

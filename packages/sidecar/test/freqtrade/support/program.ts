@@ -1,0 +1,231 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, type Running, start as startProcess, until } from '@botwarden/service/testing';
+import { installFreqtrade } from './install.ts';
+import { type Ledger, readLedger } from './ledger.ts';
+
+const HERE = new URL('.', import.meta.url).pathname;
+
+/** Who may ask. */
+export const USERNAME = 'freqtrader';
+export const PASSWORD = 'SuperSecret1!';
+
+/** What the exchange and the strategy do; see `exchange/sitecustomize.py` and `strategies/scripted.py`. */
+export interface Script {
+  readonly delay_ms?: number;
+  readonly down?: boolean;
+  readonly breaks?: boolean;
+  readonly prices?: Readonly<Record<string, number>>;
+  readonly orders?: Readonly<
+    Record<string, { takes_ms?: number; refused?: string; fills_after_ms?: number | null }>
+  >;
+  readonly enter?: readonly string[];
+  readonly leave?: readonly string[];
+  readonly hangs?:
+    | 'fetch_tickers'
+    | 'bot_loop_start'
+    | 'populate_indicators'
+    | 'confirm_trade_entry'
+    | 'confirm_trade_exit'
+    | 'nothing';
+  readonly refuses_exit?: readonly string[];
+  readonly order_types?: Readonly<Record<string, unknown>>;
+  readonly entry_price?: number;
+  readonly exit_price?: number;
+  readonly adjust?: number;
+  readonly timeframe?: string;
+}
+
+/** How freqtrade is configured where the tests differ. */
+export interface Settings {
+  readonly script?: Script;
+  /** `process_throttle_secs`. Default 1. */
+  readonly throttle?: number;
+  /** `initial_state`. Default `running`; null: not configured. */
+  readonly initialState?: 'running' | 'stopped' | 'paused' | null;
+  /** `max_open_trades`. Default 4. */
+  readonly maxOpenTrades?: number;
+}
+
+/** A freqtrade that a test started: the real program, in a folder of its own. */
+export interface Freqtrade {
+  readonly url: string;
+  readonly output: () => string;
+  /** Changes what exchange and strategy do, from now on. */
+  readonly play: (change: Script) => void;
+  /** A call of its API, with the right password. */
+  readonly call: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: unknown }>;
+  /** Its tables, read past it. */
+  readonly ledger: () => Ledger;
+  /** Waits until so many trades are open and filled. */
+  readonly opened: (count: number) => Promise<void>;
+  /** Waits until it has said something. */
+  readonly said: (text: string) => Promise<void>;
+  /** Waits until its worker has ended so many iterations more. */
+  readonly iterated: (count: number) => Promise<void>;
+  /** Waits until its worker has ended no iteration for two seconds. */
+  readonly stalled: () => Promise<void>;
+  /** Resolves when its API answers. */
+  readonly answers: () => Promise<void>;
+  /** SIGKILL. */
+  readonly kill: () => Promise<void>;
+  /** Starts it anew, with the same files. */
+  readonly start: () => Promise<void>;
+  /** Stops and continues the process (SIGSTOP, SIGCONT). */
+  readonly suspend: () => void;
+  readonly resume: () => void;
+  readonly end: () => Promise<void>;
+}
+
+/** Starts freqtrade. It has not begun to trade yet when this resolves, and may not answer. */
+export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade> {
+  const python = await installFreqtrade();
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'botwarden-freqtrade-'));
+  const file = (name: string): string => join(folder, name);
+  const url = `http://127.0.0.1:${port}`;
+  let script: Script = settings.script ?? {};
+  let program: Running;
+  const play = (change: Script): void => {
+    script = { ...script, ...change };
+    writeFileSync(file('script.json'), JSON.stringify(script));
+  };
+  play({});
+  writeFileSync(file('config.json'), JSON.stringify(configuration(port, settings)));
+
+  const start = async (): Promise<void> => {
+    const told = [
+      '--config',
+      file('config.json'),
+      '--userdir',
+      folder,
+      '--db-url',
+      `sqlite:///${file('trades.sqlite')}`,
+    ];
+    const strategy = ['--strategy-path', join(HERE, 'strategies'), '--strategy', 'Scripted'];
+    program = startProcess(python.command, ['-m', 'freqtrade', 'trade', ...told, ...strategy], {
+      cwd: folder,
+      env: {
+        PYTHONPATH: `${join(HERE, 'exchange')}:${python.packages}`,
+        PYTHONDONTWRITEBYTECODE: '1',
+        HOME: folder,
+        EXCHANGE_SCRIPT: file('script.json'),
+      },
+      url,
+    });
+  };
+  await start();
+
+  const call: Freqtrade['call'] = async (method, path, body) => {
+    const response = await fetch(`${url}/api/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Basic ${Buffer.from(`${USERNAME}:${PASSWORD}`).toString('base64')}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      body: response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text,
+    };
+  };
+  const processed = async (): Promise<string | null> =>
+    ((await call('GET', '/health')).body as { last_process: string | null }).last_process;
+  const ledger = (): Ledger => readLedger(file('trades.sqlite'));
+
+  return {
+    url,
+    output: () => program.output(),
+    play,
+    call,
+    ledger,
+    async opened(count) {
+      await until(
+        `${count} open trades; ${program.output().slice(-500)}`,
+        () => {
+          const { trades, orders } = ledger();
+          return trades.filter(({ open }) => open).length === count && orders.every(({ open }) => !open);
+        },
+        60_000,
+      );
+    },
+    async said(text) {
+      await until(
+        `freqtrade says ${text}`,
+        () => program.output().replace(/\s+/g, ' ').includes(text),
+        60_000,
+      );
+    },
+    async stalled() {
+      let last: { at: number; processed: string | null } | null = null;
+      await until(
+        'an iteration that does not end',
+        async () => {
+          const seen = await processed();
+          if (last === null || last.processed !== seen) last = { at: performance.now(), processed: seen };
+          return performance.now() - last.at > 2_000;
+        },
+        60_000,
+      );
+    },
+    async iterated(count) {
+      const seen = new Set([await processed()]);
+      await until(`${count} iterations more`, async () => seen.add(await processed()).size > count, 60_000);
+    },
+    async answers() {
+      await until(
+        'freqtrade answers',
+        async () => (await call('GET', '/ping').catch(() => null))?.status === 200,
+        60_000,
+      );
+    },
+    kill: () => program.end(),
+    start,
+    suspend: () => void program.child.kill('SIGSTOP'),
+    resume: () => void program.child.kill('SIGCONT'),
+    async end() {
+      await program.end();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configuration(port: number, settings: Settings): unknown {
+  const { throttle = 1, initialState = 'running', maxOpenTrades = 4 } = settings;
+  const pricing = { price_side: 'other', use_order_book: false, order_book_top: 1 };
+  return {
+    max_open_trades: maxOpenTrades,
+    stake_currency: 'USDT',
+    stake_amount: 100,
+    dry_run: true,
+    // An account that holds some of each coin anyway: freqtrade then has enough to sell a trade twice.
+    dry_run_wallet: { USDT: 10_000, BTC: 10, ETH: 10, SOL: 10, XRP: 10, ADA: 10, DOT: 10 },
+    trading_mode: 'spot',
+    unfilledtimeout: { entry: 10, exit: 10, exit_timeout_count: 0, unit: 'minutes' },
+    entry_pricing: { ...pricing, price_last_balance: 0 },
+    exit_pricing: pricing,
+    exchange: {
+      name: 'binance',
+      key: '',
+      secret: '',
+      enable_ws: false,
+      pair_whitelist: ['BTC/USDT', 'ETH/USDT', 'SOL/USDT', 'XRP/USDT', 'ADA/USDT', 'DOT/USDT'],
+    },
+    // The filter asks the exchange, so that a start takes as long as that.
+    pairlists: [{ method: 'StaticPairList' }, { method: 'PriceFilter', min_price: 0.01 }],
+    api_server: {
+      enabled: true,
+      listen_ip_address: '127.0.0.1',
+      listen_port: port,
+      username: USERNAME,
+      password: PASSWORD,
+      jwt_secret_key: 'a key of the tests, which nobody else has',
+      verbosity: 'error',
+    },
+    ...(initialState === null ? {} : { initial_state: initialState }),
+    internals: { process_throttle_secs: throttle },
+  };
+}
