@@ -118,6 +118,8 @@ export interface Reading {
   readonly counts: Counts | null;
   /** Why not. */
   readonly why?: string;
+  /** It answered, and says itself that what it shows does not count yet: it starts, or may still open something. */
+  readonly unsettled?: boolean;
   readonly instance: string | null;
   readonly trading: 'running' | 'halted' | null;
   /** The boot whose gate held the lease all through this look; null where none did. */
@@ -324,7 +326,7 @@ function read(before: DrainState, event: Reading & { readonly at: number }): Ste
     drainedFlat: before.drainedFlat && !restarted && (counts === null || nothing(counts)),
     halt,
     doubted: event.lostTouch || (before.doubted && counts === null),
-    contactAt: counts === null ? before.contactAt : event.at,
+    contactAt: counts === null && event.unsettled !== true ? before.contactAt : event.at,
     counts: counts ?? before.counts,
     readable: counts !== null,
     progressAt: fell ? event.at : before.progressAt,
@@ -356,7 +358,8 @@ function read(before: DrainState, event: Reading & { readonly at: number }): Ste
     return [alarmed, [...effects, { type: 'alarm', early: true }, ...look(alarmed, next.rules.readEveryMs)]];
   }
   const stalled = event.at - next.progressAt >= next.rules.closeAgainAfterMs;
-  const unfinished = !calm && (counts !== null || (next.counts !== null && !nothing(next.counts)));
+  const wasOpen = next.counts !== null && !nothing(next.counts);
+  const unfinished = !calm && (counts !== null || event.unsettled === true || wasOpen);
   if (next.phase === 'watching' && unfinished && stalled) return closeAgain(next, 0, effects);
   return [next, [...effects, ...look(next, next.rules.readEveryMs)]];
 }

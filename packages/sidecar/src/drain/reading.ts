@@ -30,6 +30,7 @@ export async function lookAtBot(
     reading: {
       counts,
       ...(positions instanceof BotError ? { why: positions.message } : {}),
+      unsettled: positions instanceof BotError && positions.code === 'BOT_UNSETTLED',
       instance: self?.instance ?? null,
       trading: self?.trading ?? null,
       boot: boot === leases.holder() ? boot : null,

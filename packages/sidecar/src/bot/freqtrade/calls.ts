@@ -72,7 +72,10 @@ export interface FreqtradeCalls {
   /** Starts a stopped freqtrade in the state `paused`. Not remembered over a restart. */
   readonly stopEntries: (signal: AbortSignal) => Promise<void>;
   readonly exit: (tradeId: number, signal: AbortSignal) => Promise<void>;
+  /** Answers an error where the order was filled meanwhile, and brings the trade up to date all the same. */
   readonly cancelOrders: (tradeId: number, signal: AbortSignal) => Promise<void>;
+  /** Does nothing, and is answered when no exit runs: freqtrade runs one at a time. */
+  readonly awaitTurn: (signal: AbortSignal) => Promise<void>;
   readonly dispose: () => Promise<void>;
 }
 
@@ -160,6 +163,11 @@ export function createFreqtradeCalls(options: FreqtradeCallsOptions): FreqtradeC
     },
     async cancelOrders(tradeId, signal) {
       await call('DELETE', `/trades/${tradeId}/open-order`, signal, { json: false });
+    },
+    async awaitTurn(signal) {
+      // There is no trade 0; to find that out it takes the same lock as an exit.
+      const refused = (status: number): boolean => status !== 429 && status !== 401;
+      await call('DELETE', '/trades/0/open-order', signal, { accept: refused, json: false });
     },
     dispose: caller.dispose,
   };

@@ -32,20 +32,39 @@ export function createExits(calls: FreqtradeCalls, closed: AbortSignal, elapsed:
   const asked = new Map<number, Asked>();
   const refusals = new Map<number, Refusal>();
   let running: Promise<void> | null = null;
+  /** A call that is not ours, or of which we know nothing, may still run: a person's, or that of a sidecar before us. */
+  let othersMayRun = true;
 
   async function round(patienceMs: number, signal: AbortSignal): Promise<void> {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
     for (;;) {
       if (running !== null && !(await endsBefore(running, patience))) break;
       const open = await readOpen(calls, signal);
+      // Before that an exit that is under way shows nowhere, and asking for another sells twice.
+      if (othersMayRun && open.trades.length > 0) {
+        running = awaitTurn();
+        if (!(await endsBefore(running, patience)) || othersMayRun) break;
+        continue;
+      }
       await note(open, signal);
       const next = pick(open);
       if (next === null || patience.aborted) break;
-      running = ask(next.trade, next.what).finally(() => {
-        running = null;
-      });
+      running = ask(next.trade, next.what);
     }
     signal.throwIfAborted();
+  }
+
+  async function awaitTurn(): Promise<void> {
+    try {
+      await calls.awaitTurn(closed);
+      othersMayRun = false;
+    } catch (error) {
+      // Without it, exits are better asked for than not. An answer that is lost is asked for again.
+      const { status } = BotError.from(error, 'exits');
+      othersMayRun = status === null || status === 429;
+    } finally {
+      running = null;
+    }
   }
 
   /** The trade to turn to now: those that were never asked first, so that none that fails holds up another. */
@@ -73,6 +92,8 @@ export function createExits(calls: FreqtradeCalls, closed: AbortSignal, elapsed:
       // Told only where the trade is still open at the next look: an order that was filled meanwhile is refused too.
       const why = await reasonFor(trade, failure, () => linesOf(calls, closed));
       refusals.set(trade.id, { what: nameOf(trade), why });
+    } finally {
+      running = null;
     }
   }
 
@@ -93,6 +114,7 @@ export function createExits(calls: FreqtradeCalls, closed: AbortSignal, elapsed:
 
   return {
     begin() {
+      othersMayRun = true;
       known.clear();
       refusals.clear();
       for (const [id, { answeredAt, lost }] of asked) if (answeredAt !== null && !lost) asked.delete(id);

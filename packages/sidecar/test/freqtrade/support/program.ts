@@ -70,8 +70,8 @@ export interface Freqtrade {
   readonly answers: () => Promise<void>;
   /** SIGKILL. */
   readonly kill: () => Promise<void>;
-  /** Starts it anew, with the same files. */
-  readonly start: () => Promise<void>;
+  /** Starts it anew, with the same files, configured as before or as told. */
+  readonly start: (settings?: Settings) => Promise<void>;
   /** Stops and continues the process (SIGSTOP, SIGCONT). */
   readonly suspend: () => void;
   readonly resume: () => void;
@@ -92,9 +92,9 @@ export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade
     writeFileSync(file('script.json'), JSON.stringify(script));
   };
   play({});
-  writeFileSync(file('config.json'), JSON.stringify(configuration(port, settings)));
 
-  const start = async (): Promise<void> => {
+  const start = async (changed: Settings = {}): Promise<void> => {
+    writeFileSync(file('config.json'), JSON.stringify(configuration(port, { ...settings, ...changed })));
     const told = [
       '--config',
       file('config.json'),
@@ -132,6 +132,11 @@ export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade
       body: response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text,
     };
   };
+  /** As {@link until}, and with what freqtrade said last where that does not come. */
+  const waitUntil = (what: string, look: () => boolean | Promise<boolean>): Promise<true> =>
+    until(what, look, 90_000).catch((error: Error) => {
+      throw new Error(`${error.message}; freqtrade said: ${program.output().slice(-2_000)}`);
+    });
   const processed = async (): Promise<string | null> =>
     ((await call('GET', '/health')).body as { last_process: string | null }).last_process;
   const ledger = (): Ledger => readLedger(file('trades.sqlite'));
@@ -143,43 +148,30 @@ export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade
     call,
     ledger,
     async opened(count) {
-      await until(
-        `${count} open trades; ${program.output().slice(-500)}`,
-        () => {
-          const { trades, orders } = ledger();
-          return trades.filter(({ open }) => open).length === count && orders.every(({ open }) => !open);
-        },
-        60_000,
-      );
+      await waitUntil(`${count} open trades`, () => {
+        const { trades, orders } = ledger();
+        return trades.filter(({ open }) => open).length === count && orders.every(({ open }) => !open);
+      });
     },
     async said(text) {
-      await until(
-        `freqtrade says ${text}`,
-        () => program.output().replace(/\s+/g, ' ').includes(text),
-        60_000,
-      );
+      await waitUntil(`freqtrade says ${text}`, () => program.output().replace(/\s+/g, ' ').includes(text));
     },
     async stalled() {
       let last: { at: number; processed: string | null } | null = null;
-      await until(
-        'an iteration that does not end',
-        async () => {
-          const seen = await processed();
-          if (last === null || last.processed !== seen) last = { at: performance.now(), processed: seen };
-          return performance.now() - last.at > 2_000;
-        },
-        60_000,
-      );
+      await waitUntil('an iteration that does not end', async () => {
+        const seen = await processed();
+        if (last === null || last.processed !== seen) last = { at: performance.now(), processed: seen };
+        return performance.now() - last.at > 2_000;
+      });
     },
     async iterated(count) {
       const seen = new Set([await processed()]);
-      await until(`${count} iterations more`, async () => seen.add(await processed()).size > count, 60_000);
+      await waitUntil(`${count} iterations more`, async () => seen.add(await processed()).size > count);
     },
     async answers() {
-      await until(
+      await waitUntil(
         'freqtrade answers',
         async () => (await call('GET', '/ping').catch(() => null))?.status === 200,
-        60_000,
       );
     },
     kill: () => program.end(),

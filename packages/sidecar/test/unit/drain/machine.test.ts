@@ -668,6 +668,14 @@ describe('a close call is made again', () => {
   it('not because positions cannot be read', () => {
     expect(again([STARTED, answered(10), look(5_000)])).toBeUndefined();
   });
+
+  it('where it says that what it shows does not count, as after it was let trade on', () => {
+    expect(again([STARTED, answered(10, null), look(1_009, { unsettled: true })])).toBeUndefined();
+    expect(again([STARTED, answered(10, null), look(1_010, { unsettled: true })])).toEqual({
+      type: 'close',
+      afterMs: 0,
+    });
+  });
 });
 
 describe('what is reported as open', () => {

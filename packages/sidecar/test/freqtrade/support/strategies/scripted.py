@@ -12,6 +12,7 @@ The strategy of the freqtrade tests: what it does is read from the file that EXC
 """
 
 import json
+import logging
 import os
 import time
 
@@ -23,6 +24,9 @@ from freqtrade.strategy import IStrategy
 def script():
     with open(os.environ["EXCHANGE_SCRIPT"], encoding="utf8") as file:
         return json.load(file)
+
+
+logger = logging.getLogger(__name__)
 
 
 def hang_if(name):
@@ -66,6 +70,7 @@ class Scripted(IStrategy):
         return True
 
     def confirm_trade_exit(self, pair, *args, **kwargs):
+        logger.info(f"confirm_trade_exit of {pair}")
         hang_if("confirm_trade_exit")
         return pair not in script().get("refuses_exit", [])
 
@@ -76,4 +81,4 @@ class Scripted(IStrategy):
         return script().get("entry_price", proposed_rate)
 
     def adjust_trade_position(self, trade, *args, **kwargs):
-        return script().get("adjust") if trade.nr_of_successful_entries == 1 else None
+        return script().get("adjust") or None if trade.nr_of_successful_entries == 1 else None
