@@ -101,7 +101,10 @@ async function drainAndCheck(given: Case): Promise<void> {
       await until('the sidecar has seen the bot', async () =>
         (await bot.look()).seen.some(({ path }) => path === healthPath),
       );
-      await until('and knows it', () => fetch(`${sidecar.url}/startupz`).then((answer) => answer.status > 0));
+      await until('and knows it', async () => {
+        const health = await (await fetch(`${sidecar.url}/healthz`)).text();
+        return !health.includes('"componentId":"api","componentType":"component","status":"fail","state":"unknown"');
+      });
     }
     const world: World = {
       bot,
