@@ -3,6 +3,7 @@ import { failed, methodNotAllowed, neverStored, notFound } from '@botwarden/serv
 import express, { type Express, type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { VanishedPositions } from './boots/vanished.ts';
+import type { Clock } from './clock.ts';
 import type { Drainer } from './drain/drain.ts';
 import type { Hold } from './drain/hold.ts';
 import type { ReceiptLog } from './drain/receipts.ts';
@@ -10,7 +11,7 @@ import type { EventLog } from './event-log.ts';
 import type { Guard } from './guard.ts';
 import { drainCall } from './http/drain-call.ts';
 import type { LeaseCall } from './http/lease-call.ts';
-import { personCalls } from './http/person-calls.ts';
+import { type PersonCallsOptions, personCalls } from './http/person-calls.ts';
 import { needsToken } from './http/token.ts';
 import type { LeaseBook } from './lease/leases.ts';
 import { VERSION } from './version.ts';
@@ -25,6 +26,8 @@ export interface ServerOptions {
   readonly leaseCall: LeaseCall;
   readonly hold: Hold;
   readonly vanished: VanishedPositions;
+  readonly keepLooked: PersonCallsOptions['keepLooked'];
+  readonly clock: Clock;
   /** Without one, every call that needs it is off. */
   readonly drainToken: string | undefined;
   readonly log: EventLog;

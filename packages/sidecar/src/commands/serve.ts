@@ -25,6 +25,7 @@ import { createGuard } from '../guard.ts';
 import { healFile } from '../heal/heal-file.ts';
 import type { Host, StopSignal } from '../host.ts';
 import { createLeaseCall } from '../http/lease-call.ts';
+import { lookedSchema } from '../http/person-calls.ts';
 import { createLeases } from '../lease/leases.ts';
 import { createMetrics } from '../metrics.ts';
 import { createApp } from '../server.ts';
@@ -107,6 +108,8 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   const bot = createBot(config.bot);
   const leases = createLeases();
   const hold = createHold({ file: state.file('hold.json', holdSchema), now: clock.now });
+  const looked = state.file('acknowledged.json', lookedSchema);
+  void looked.load().then(({ value }) => value !== null && receipts.acknowledge(value.at));
   const vanished = watchVanishedPositions({
     file: state.file('vanished.json', positionsMemorySchema),
     alert,
@@ -217,6 +220,8 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     leaseCall,
     hold,
     vanished,
+    keepLooked: looked.save,
+    clock,
     drainToken: config.drain.token,
     log,
   });

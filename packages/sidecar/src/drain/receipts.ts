@@ -70,8 +70,11 @@ export interface ReceiptLog {
    * once a person has acknowledged it.
    */
   readonly unfinished: () => Receipt | undefined;
-  /** A person has looked at the exchange: what ended badly until now needs no more looking at. False where nothing did. */
-  readonly acknowledge: () => boolean;
+  /**
+   * A person has looked at the exchange: what ended badly until `at` (ISO 8601) needs no more looking at. False where
+   * nothing did.
+   */
+  readonly acknowledge: (at: string) => boolean;
   /** The newest receipt, where it tells of a drain that ended badly and that nobody has acknowledged. */
   readonly worrying: () => Receipt | undefined;
   /** Why receipts cannot be written at the moment, as a sentence; null while all is well. */
@@ -147,11 +150,11 @@ export async function openReceiptLog(options: ReceiptLogOptions): Promise<Receip
 export function receiptsInMemory(earlier: readonly Receipt[] = [], keep = 1_000): ReceiptLog {
   let receipts = earlier.slice(-keep);
   let unfinished = withoutEnd(receipts);
-  let acknowledged: Receipt | undefined;
+  let acknowledgedAt = 0;
   const worrying = (): Receipt | undefined => {
     const last = receipts.at(-1);
     const bad = last?.state === 'not_flat' || last?.state === 'abandoned';
-    return bad && last !== acknowledged ? last : undefined;
+    return bad && Date.parse(last.at) > acknowledgedAt ? last : undefined;
   };
   return {
     async append(receipt) {
@@ -163,10 +166,10 @@ export function receiptsInMemory(earlier: readonly Receipt[] = [], keep = 1_000)
     lastOf: (boot) => receipts.findLast((receipt) => receipt.boot === boot || receipt.bot_instance === boot),
     unfinished: () => unfinished,
     worrying,
-    acknowledge() {
+    acknowledge(at) {
       const waited = unfinished !== undefined || worrying() !== undefined;
-      unfinished = undefined;
-      acknowledged = receipts.at(-1);
+      acknowledgedAt = Math.max(acknowledgedAt, Date.parse(at));
+      if (unfinished !== undefined && Date.parse(unfinished.at) <= acknowledgedAt) unfinished = undefined;
       return waited;
     },
     problem: () => null,

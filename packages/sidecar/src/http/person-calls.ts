@@ -1,15 +1,24 @@
 import type { RequestHandler } from 'express';
+import { z } from 'zod';
 import type { VanishedPositions } from '../boots/vanished.ts';
+import type { Clock } from '../clock.ts';
 import type { Hold } from '../drain/hold.ts';
 import type { ReceiptLog } from '../drain/receipts.ts';
 import type { EventLog } from '../event-log.ts';
 import type { Guard } from '../guard.ts';
+
+/** What `acknowledged.json` holds: when a person looked last, ISO 8601. */
+export const lookedSchema = z.object({ at: z.iso.datetime() });
+export type Looked = z.output<typeof lookedSchema>;
 
 /** What the calls work with. */
 export interface PersonCallsOptions {
   readonly guard: Pick<Guard, 'acknowledge' | 'restartHalted'>;
   readonly hold: Pick<Hold, 'lift'>;
   readonly receipts: Pick<ReceiptLog, 'acknowledge'>;
+  /** Keeps when a person looked last, for the sidecar that comes next. */
+  readonly keepLooked: (looked: Looked) => void;
+  readonly clock: Pick<Clock, 'now'>;
   readonly vanished: Pick<VanishedPositions, 'acknowledge'>;
   readonly log: EventLog;
 }
@@ -19,7 +28,7 @@ export function personCalls(options: PersonCallsOptions): {
   readonly lift: RequestHandler;
   readonly acknowledge: RequestHandler;
 } {
-  const { guard, hold, receipts, vanished, log } = options;
+  const { guard, hold, receipts, vanished, clock, log } = options;
   return {
     /** `DELETE /hold`: the bot may trade again; one that is halted is asked to restart. */
     lift(_request, response) {
@@ -32,9 +41,11 @@ export function personCalls(options: PersonCallsOptions): {
     },
     /** `POST /acknowledge`: ends what waits for a person to have looked at the exchange. */
     acknowledge(_request, response) {
+      const at = new Date(clock.now()).toISOString();
+      options.keepLooked({ at });
       const ended = [
         ...(vanished.acknowledge() === null ? [] : ['vanished_positions']),
-        ...(receipts.acknowledge() ? ['drain'] : []),
+        ...(receipts.acknowledge(at) ? ['drain'] : []),
         ...(guard.acknowledge() ? ['restarts'] : []),
       ];
       log.warn(

@@ -103,7 +103,9 @@ async function drainAndCheck(given: Case): Promise<void> {
       );
       await until('and knows it', async () => {
         const health = await (await fetch(`${sidecar.url}/healthz`)).text();
-        return !health.includes('"componentId":"api","componentType":"component","status":"fail","state":"unknown"');
+        return !health.includes(
+          '"componentId":"api","componentType":"component","status":"fail","state":"unknown"',
+        );
       });
     }
     const world: World = {

@@ -414,5 +414,12 @@ describe('what ended badly', () => {
     expect((await send(sidecar, 'POST', '/acknowledge')).body).toEqual({ acknowledged: ['drain'] });
     expect(JSON.stringify((await get(sidecar, '/healthz')).body.notes)).not.toContain('ended not_flat');
     expect((await send(sidecar, 'POST', '/acknowledge')).body).toEqual({ acknowledged: [] });
+    // The sidecar that comes next knows it, too.
+    await until('it is on disk', () => fileBeside(sidecar, 'acknowledged.json').includes('at'));
+    sidecar.child.kill('SIGKILL');
+    await sidecar.exited;
+    const next = await start({ DRAIN_LOG: sidecar.receipts });
+    const told = async () => JSON.stringify((await get(next, '/healthz')).body.notes);
+    await until('it is known', async () => !(await told()).includes('ended not_flat'), 5_000);
   });
 });
