@@ -10,7 +10,7 @@ const project = (order: number, name: string, include: string[], timeout: number
     // A server that is started for the first time on a machine is read from a cold disk.
     hookTimeout: Math.max(timeout, 120_000),
     // They wait for time-outs and containers more than they compute.
-    maxWorkers: [2, 3, 2, 2][order] ?? 1,
+    maxWorkers: [2, 3, 3, 2][order] ?? 1,
     // Real processes on a busy machine: a bound that was missed once is tried again, what misses it twice is broken.
     retry: name === 'unit' ? 0 : 1,
     sequence: { groupOrder: order },

@@ -131,6 +131,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
         knownModels,
         tickLimit,
         timeoutMs: config.probes.timeoutMs,
+        startupGraceMs: config.heal.startupGraceMs,
         now: clock.now,
         drained: (instance) => receipts.lastOf(instance)?.state === 'flat',
         ...(config.databaseUrl === undefined ? {} : { databaseUrl: config.databaseUrl }),

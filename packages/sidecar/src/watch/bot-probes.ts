@@ -20,6 +20,8 @@ export interface BotProbesOptions {
   readonly knownModels: KnownModels;
   readonly tickLimit: TickLimit;
   readonly timeoutMs: number;
+  /** How long a bot may take until its loop has run once. */
+  readonly startupGraceMs: number;
   /** Whether the last drain left this boot flat, and so halted. */
   readonly drained: (instance: string) => boolean;
   /** Unset: no database probe. */
@@ -31,13 +33,21 @@ export interface BotProbesOptions {
 /** The code of the `database` probe when the bot has lost a database that answers the sidecar. */
 export const BOT_DATABASE_DISCONNECTED = 'BOT_DATABASE_DISCONNECTED';
 
-/** The code of the `tick` probe when the loop of the bot has not run once since the bot started. */
+/** The code of the `tick` probe when the loop of the bot has not run once since the bot started, or read its settings anew. */
 export const BOT_STARTING = 'BOT_STARTING';
+
+/** The same, for longer than STARTUP_GRACE. */
+export const BOT_NEVER_TICKED = 'BOT_NEVER_TICKED';
 
 /** The bot said something of itself that is not healthy. `BOT_FAULT`: something that no restart can mend. */
 export class BotUnhealthyError extends Error {
   override readonly name = 'BotUnhealthyError';
-  readonly code: 'BOT_NOT_OK' | 'BOT_FAULT' | typeof BOT_STARTING | typeof BOT_DATABASE_DISCONNECTED;
+  readonly code:
+    | 'BOT_NOT_OK'
+    | 'BOT_FAULT'
+    | typeof BOT_STARTING
+    | typeof BOT_NEVER_TICKED
+    | typeof BOT_DATABASE_DISCONNECTED;
 
   constructor(code: BotUnhealthyError['code'], message: string) {
     super(message);
@@ -52,6 +62,8 @@ export function botProbes(options: BotProbesOptions): Probe[] {
   const models = explained(bot.models, { adapter: bot.adapter, path: 'BOT_MODELS_PATH' });
   // What the bot last said of its database; the database probe reads it, so that one sick call is not asked twice.
   let said: BotHealth['database'] = null;
+  // Not since its boot began: a bot may also read its settings anew, hours later, and then starts in the same way.
+  let startingSince: number | null = null;
   const probes: Probe[] = [];
   if (health !== undefined) {
     probes.push(
@@ -67,7 +79,12 @@ export function botProbes(options: BotProbesOptions): Probe[] {
       probe(
         'tick',
         async (signal) => {
-          const answer = await health(signal);
+          const answer = await health(signal).catch((error: unknown) => {
+            startingSince = null;
+            throw error;
+          });
+          startingSince = answer.starting === true ? (startingSince ?? now()) : null;
+          if (startingSince !== null) throw notStarted(now() - startingSince, options.startupGraceMs);
           return tickObservation({ ...answer, trading: tradingOf(answer, drained) }, tickLimit, now());
         },
         { measurement: 'age' },
@@ -157,13 +174,17 @@ function tradingOf(answer: BotHealth, drained: (instance: string) => boolean): B
   return drained(answer.instance) ? 'halted' : null;
 }
 
+function notStarted(forMs: number, graceMs: number): BotUnhealthyError {
+  const what = 'the loop of the bot has not run once since the bot started';
+  if (forMs < graceMs) return new BotUnhealthyError(BOT_STARTING, what);
+  return new BotUnhealthyError(BOT_NEVER_TICKED, `${what}, ${Math.round(forMs / 1_000)} s ago`);
+}
+
 /** A halted bot need not tick, and one that reports no tick cannot be judged by it. */
 function tickObservation(answer: BotHealth, limit: TickLimit, now: number): Observation {
   // Here and not in the api probe, which goes on telling which boot it is.
   if (answer.fault !== undefined)
     throw new BotUnhealthyError('BOT_FAULT', `${answer.fault}; look at the log of the bot`);
-  if (answer.starting === true)
-    throw new BotUnhealthyError(BOT_STARTING, 'the loop of the bot has not run once since the bot started');
   if (answer.trading === 'halted' && answer.ticksWhileHalted !== true) {
     limit.rested();
     return { details: { judged: false, because: 'the bot is halted' } };

@@ -52,7 +52,7 @@ export function concerns(memory: DrainMemory, bot: BotSelf, standing: Standing):
       `on hold since ${hold.since} (${hold.reason}): nothing trades until the hold is lifted (DELETE /hold)`,
     );
   } else if (bot.trading === 'halted' || (bot.trading === null && ofThisBoot?.state === 'flat')) {
-    found.push('the bot is halted and trades again only after a restart');
+    found.push('the bot is halted: it opens nothing until it is restarted, or told to go on');
   }
   if (standing.unheeded) {
     found.push(

@@ -1,6 +1,6 @@
 import type { ProbeView, RunResult, Snapshot } from '@botwarden/probes';
 import type { Facts } from '../heal/facts.ts';
-import { BOT_DATABASE_DISCONNECTED, BOT_STARTING } from './bot-probes.ts';
+import { BOT_DATABASE_DISCONNECTED, BOT_NEVER_TICKED } from './bot-probes.ts';
 import type { OpenNow } from './open-now.ts';
 import { isUnmendable } from './unmendable.ts';
 
@@ -45,7 +45,7 @@ export function factsOf(snapshot: Snapshot, context: FactsContext): Facts {
     ready: snapshot.groups.readiness?.healthy === true,
     loopHangs: failsBy('tick', (code) => code === 'TICK_STALE')
       ? 'old'
-      : failsBy('tick', (code) => code === BOT_STARTING)
+      : failsBy('tick', (code) => code === BOT_NEVER_TICKED)
         ? 'began'
         : null,
     modelsMissing: failsBy('models', (code) => code === 'MODELS_NOT_LOADED'),

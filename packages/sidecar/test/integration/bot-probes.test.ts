@@ -29,6 +29,7 @@ function tickOf(answer: Partial<BotHealth>, drained: boolean): Promise<unknown> 
     knownModels: createKnownModels(),
     tickLimit: createTickLimit(60_000, () => 0),
     timeoutMs: 1_000,
+    startupGraceMs: 120_000,
     drained: () => drained,
     now: () => NOW,
   });
@@ -56,6 +57,35 @@ it.each<[what: string, answer: Partial<BotHealth>, code: string]>([
   await expect(tickOf(answer, false)).rejects.toMatchObject({ code });
 });
 
+it('a loop that has not run once is hung after the grace, counted from when it was first seen so', async () => {
+  let now = NOW;
+  let answer: Partial<BotHealth> = {};
+  const [, tick] = botProbes({
+    bot: { health: async () => ({ ...OLD, lastTickAt: new Date(now), ...answer }) } as unknown as Bot,
+    expectedModels: 'any',
+    knownModels: createKnownModels(),
+    tickLimit: createTickLimit(60_000, () => 0),
+    timeoutMs: 1_000,
+    startupGraceMs: 120_000,
+    drained: () => false,
+    now: () => now,
+  });
+  const look = async (afterMs: number, starting: boolean) => {
+    now += afterMs;
+    answer = { starting };
+    const run = Promise.resolve(tick?.run(AbortSignal.timeout(1_000)));
+    return run.then(
+      () => 'ticks',
+      ({ code }: { code: string }) => code,
+    );
+  };
+  expect(await look(0, true)).toBe('BOT_STARTING');
+  expect(await look(119_999, true)).toBe('BOT_STARTING');
+  expect(await look(1, true)).toBe('BOT_NEVER_TICKED');
+  expect(await look(1_000, false)).toBe('ticks');
+  expect(await look(3_600_000, true)).toBe('BOT_STARTING');
+});
+
 describe('models', () => {
   const known = createKnownModels();
   const look = (expectedModels: readonly string[], ...reported: [name: string, loaded: boolean][]) => {
@@ -69,6 +99,7 @@ describe('models', () => {
       knownModels: known,
       tickLimit: createTickLimit(60_000, () => 0),
       timeoutMs: 1_000,
+      startupGraceMs: 120_000,
       drained: () => false,
       now: () => NOW,
     });
@@ -107,6 +138,7 @@ it('a database that the bot has lost is seen also while the next answer of the b
     knownModels: createKnownModels(),
     tickLimit: createTickLimit(60_000, () => 0),
     timeoutMs: 2_000,
+    startupGraceMs: 120_000,
     databaseUrl: postgres.url,
     drained: () => false,
     now: () => NOW,

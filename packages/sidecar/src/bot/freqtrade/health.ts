@@ -3,7 +3,7 @@ import type { FreqtradeCalls, LogLine } from './calls.ts';
 import { isOfWorker, linesOf, type Sight } from './worker.ts';
 
 /** An iteration that ended so long ago, in milliseconds, makes one look for other signs of life. */
-const LOOK_AFTER_MS = 30_000;
+const LOOK_AFTER_MS = 10_000;
 /** Complaints about the exchange excuse a silent worker for so long after its last iteration, in milliseconds. */
 const EXCUSED_FOR_MS = 900_000;
 /** What is quoted of the log. */
@@ -14,7 +14,7 @@ export interface Self {
   readonly sight: Sight;
   /** The newest lines of its log; empty where they were not needed. */
   readonly lines: readonly LogLine[];
-  /** How many trades are open; null where it was not asked. */
+  /** How many trades are open; null where it was not asked, or did not say. */
   readonly openTrades: number | null;
 }
 
@@ -78,7 +78,8 @@ function whyStopped(lines: readonly LogLine[], openTrades: number | null): strin
   );
   const because = error === undefined ? '' : ` by an error (${quote(lastLine(error.text))})`;
   const start = 'send it /start, or /stopentry to let it only close what is open';
-  if (openTrades !== null && openTrades > 0) {
+  if (openTrades === null) return `freqtrade was stopped${because}, and does not tell what is open: ${start}`;
+  if (openTrades > 0) {
     const trades = openTrades === 1 ? '1 open trade that' : `${openTrades} open trades that`;
     return `freqtrade was stopped${because} with ${trades} nobody manages: ${start}`;
   }

@@ -1,4 +1,5 @@
-import type { FreqtradeCalls, LogLine } from './calls.ts';
+import { BotError } from '../bot.ts';
+import type { FreqtradeCalls, HealthBody, LogLine } from './calls.ts';
 
 /** The logger of freqtrade's worker. It writes between two iterations, and never in the middle of one. */
 const WORKER = 'freqtrade.worker';
@@ -23,7 +24,7 @@ const CANDLE_OFFSET_MS = 1_000;
 
 /** Looks at the worker: two calls. */
 export async function lookAtWorker(calls: FreqtradeCalls, signal: AbortSignal): Promise<Sight> {
-  const [health, config] = await Promise.all([calls.health(signal), calls.config(signal)]);
+  const [health, config] = await Promise.all([calls.health(signal).catch(withoutBot), calls.config(signal)]);
   const candle = (config.timeframe_ms ?? 0) > 0 ? (config.timeframe_ms ?? 0) + CANDLE_OFFSET_MS : null;
   const throttle = config.process_throttle_secs == null ? null : config.process_throttle_secs * 1_000;
   return {
@@ -32,6 +33,12 @@ export async function lookAtWorker(calls: FreqtradeCalls, signal: AbortSignal): 
     startedAt: milliseconds(health.bot_startup_ts),
     gapMs: throttle === null ? candle : Math.min(throttle, candle ?? throttle),
   };
+}
+
+/** While it starts, or reads its configuration anew, there is no bot to tell of, and it answers 502. */
+function withoutBot(error: unknown): HealthBody {
+  if (error instanceof BotError && error.status === 502) return {};
+  throw error;
 }
 
 /** Versions before 2022.3 stop entries by setting `max_open_trades` to 0, and go on `running`. */

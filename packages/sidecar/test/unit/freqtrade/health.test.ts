@@ -64,7 +64,12 @@ describe('its health', () => {
 
   it.each<[string, LogLine[], number | null, string | undefined]>([
     ['stopped with nothing open', [], 0, undefined],
-    ['stopped, and its trades cannot be read', [], null, undefined],
+    [
+      'stopped, and its trades cannot be read',
+      [],
+      null,
+      'freqtrade was stopped, and does not tell what is open',
+    ],
     ['stopped with trades', [], 2, 'freqtrade was stopped with 2 open trades that nobody manages'],
     [
       'died of an error',
