@@ -3,6 +3,9 @@ import { createServer, get, type IncomingMessage, type RequestListener, type Ser
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type Figure, figureOf, type Measured } from '../figure.ts';
+import { quantile } from '../statistics.ts';
+import type { World } from '../world.ts';
 
 const SIDECARS = 200;
 const PAGES = 100;
@@ -20,59 +23,57 @@ interface Sample {
 
 /**
  * The dashboard with 200 sidecars looked at every 5 s and 100 open pages, each reading its events: memory and the delay
- * of the event loop, as the dashboard's own /metrics tell them. One minute, or as many as `minutes` says.
+ * of the event loop, as the dashboard's own /metrics tell them. One minute, or as many as BENCH_MINUTES says.
  */
-export async function benchDashboard(minutes = Number(process.env.BENCH_MINUTES ?? 1)): Promise<void> {
+export async function dashboard({ quick }: World): Promise<Measured> {
+  const minutes = quick ? 0.2 : Number(process.env.BENCH_MINUTES ?? 1);
   const server = await listening(sidecars());
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const list = Array.from({ length: SIDECARS }, (_, n) => `bot-${n}=${base}/${n}`).join(',');
-  const dashboard = await start({ SIDECARS: list, PROBE_INTERVAL: '5s', PORT: '0', LOG_LEVEL: 'info' });
+  const running = await start({ SIDECARS: list, PROBE_INTERVAL: '5s', PORT: '0', LOG_LEVEL: 'info' });
   try {
     let received = 0;
     const pages = await Promise.all(
-      Array.from({ length: PAGES }, () => open(`${dashboard.url}/events`, (bytes) => (received += bytes))),
+      Array.from({ length: PAGES }, () => open(`${running.url}/events`, (bytes) => (received += bytes))),
     );
     await delay(WARM_UP_MS);
-    await read(dashboard.url);
+    await read(running.url);
     const atStart = received;
     const samples: Sample[] = [];
     const end = performance.now() + minutes * 60_000;
     while (performance.now() < end) {
       await delay(SAMPLE_MS);
-      samples.push(await read(dashboard.url));
+      samples.push(await read(running.url));
     }
-    report(minutes, samples, (received - atStart) / (minutes * 60));
     for (const page of pages) page.destroy();
+    return { figures: figuresOf(samples, (received - atStart) / (minutes * 60)) };
   } finally {
-    dashboard.child.kill('SIGTERM');
+    running.child.kill('SIGTERM');
     server.closeAllConnections();
     server.close();
   }
 }
 
-function report(minutes: number, samples: readonly Sample[], bytesPerSecond: number): void {
-  const quarters = (pick: (sample: Sample) => number): string =>
-    [0, 1, 2, 3]
-      .map((n) => samples.slice((n * samples.length) / 4, ((n + 1) * samples.length) / 4))
-      .map((part) => part.reduce((sum, sample) => sum + pick(sample), 0) / part.length)
-      .map((mean) => mean.toFixed(0))
-      .join(', ');
-  const p99 = samples.map(({ p99Ms }) => p99Ms).sort((one, other) => one - other);
+function figuresOf(samples: readonly Sample[], bytesPerSecond: number): Figure[] {
+  // The last quarter beside the first: memory that grows shows.
+  const quarter = (n: number): readonly Sample[] =>
+    samples.slice(Math.floor((n * samples.length) / 4), Math.max(1, ((n + 1) * samples.length) / 4));
+  const memory = (n: number): number[] => quarter(n).map(({ rssMb }) => rssMb);
+  const p99 = samples.map(({ p99Ms }) => p99Ms);
   const cpu = (samples.at(-1)?.cpuSeconds ?? 0) - (samples[0]?.cpuSeconds ?? 0);
-  const rows: ReadonlyArray<readonly [string, string]> = [
-    ['memory (RSS), by quarters of the time', `${quarters(({ rssMb }) => rssMb)} MB`],
-    ['heap in use, by quarters of the time', `${quarters(({ heapMb }) => heapMb)} MB`],
-    ['event-loop delay p99, median of 5 s spans', `${(p99[Math.floor(p99.length / 2)] ?? 0).toFixed(1)} ms`],
-    ['event-loop delay p99, worst 5 s span', `${(p99.at(-1) ?? 0).toFixed(1)} ms`],
-    ['processor', `${((100 * cpu) / ((samples.length - 1) * (SAMPLE_MS / 1000))).toFixed(0)} % of one`],
-    ['sent to all pages', `${(bytesPerSecond / 1024).toFixed(0)} KiB/s`],
+  const seconds = Math.max(1, samples.length - 1) * (SAMPLE_MS / 1000);
+  return [
+    figureOf(
+      `dashboard with ${SIDECARS} sidecars and ${PAGES} pages, resident, first quarter`,
+      'MB',
+      memory(0),
+    ),
+    figureOf('the same, last quarter', 'MB', memory(3)),
+    figureOf('event-loop delay p99 of 5 s spans', 'ms', p99),
+    figureOf('the longest of them', 'ms', [quantile(p99, 1)]),
+    figureOf('of a core', '%', [(100 * cpu) / seconds]),
+    figureOf('sent to all pages', 'KiB/s', [bytesPerSecond / 1024]),
   ];
-  const width = Math.max(...rows.map(([label]) => label.length));
-  process.stdout.write(
-    `\nDashboard: ${SIDECARS} sidecars every 5 s, ${PAGES} open pages, ${minutes} min\n${rows
-      .map(([label, value]) => `  ${label.padEnd(width)}  ${value}`)
-      .join('\n')}\n`,
-  );
 }
 
 /** Two hundred stand-ins in this process, each below a path of its own. Now and then one changes its mind. */
@@ -141,7 +142,7 @@ function receipts(number: string): object[] {
 }
 
 async function start(env: Record<string, string>): Promise<{ child: ChildProcess; url: string }> {
-  const main = fileURLToPath(new URL('../../dashboard/src/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../../dashboard/src/main.ts', import.meta.url));
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
