@@ -1,17 +1,6 @@
 import { type Bot, BotError, type BotHealth, type BotPositions } from './bot.ts';
+import { advise, type Finding, fails, judge, skipped } from './finding.ts';
 import { createRehearsal } from './rehearsal.ts';
-
-/** One thing that was looked at. */
-export interface Finding {
-  /** The call it is about, like `GET /health`. */
-  readonly call: string;
-  /** What a bot should do there. */
-  readonly expected: string;
-  /** `fails`: the contract is not met. `warns`: it is, but a guard that rests on this is lost. `skipped`: not tried. */
-  readonly outcome: 'meets' | 'warns' | 'fails' | 'skipped';
-  /** What came, and what to do about it; empty where all is well. */
-  readonly advice: string;
-}
 
 /** What to check against. */
 export interface ConformanceOptions {
@@ -250,28 +239,3 @@ function unchanged(
 }
 
 const total = (positions: BotPositions): number => positions.open + positions.pending;
-
-const fails = (call: string, expected: string, advice: string): Finding => ({
-  call,
-  expected,
-  outcome: 'fails',
-  advice,
-});
-const skipped = (call: string, expected: string, advice: string): Finding => ({
-  call,
-  expected,
-  outcome: 'skipped',
-  advice,
-});
-const judge = (call: string, expected: string, met: boolean, advice: string): Finding => ({
-  call,
-  expected,
-  outcome: met ? 'meets' : 'fails',
-  advice: met ? '' : advice,
-});
-const advise = (call: string, expected: string, met: boolean, advice: string): Finding => ({
-  call,
-  expected,
-  outcome: met ? 'meets' : 'warns',
-  advice: met ? '' : advice,
-});

@@ -3,7 +3,9 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '@botwarden/service/configuration';
 import { withoutCredentials } from '@botwarden/service/url';
 import type { Bot } from '../bot/bot.ts';
-import { checkConformance, type Finding } from '../bot/conformance.ts';
+import { checkConformance } from '../bot/conformance.ts';
+import type { Finding } from '../bot/finding.ts';
+import { checkFreqtrade } from '../bot/freqtrade/conformance.ts';
 import { type Config, loadConfig } from '../config/config.ts';
 import { createDrainer } from '../drain/drain.ts';
 import { type Receipt, receiptsInMemory } from '../drain/receipts.ts';
@@ -21,7 +23,8 @@ const USAGE = `Asks a bot everything that a guard will ask it, and says what it 
   --drill   then really drains the bot: it closes every position and stays halted; asks first
   --yes     does not ask
 
-Token, paths and expected models come from the environment, as for serve (BOT_TOKEN, BOT_CLOSE_PATH, …).
+Token, paths and expected models come from the environment, as for serve (BOT_TOKEN, BOT_CLOSE_PATH, …). With
+BOT_ADAPTER=freqtrade, BOT_USERNAME and BOT_PASSWORD it is asked by freqtrade's own calls.
 Exit codes: 0 the bot meets the contract, 1 it does not, 2 the command line or the environment is wrong.
 `;
 
@@ -44,21 +47,9 @@ export async function checkBot(args: readonly string[], host: Host): Promise<num
     host.stderr.write(`botwarden check-bot: ${error.message}\n`);
     return 2;
   }
-  const { token, ...withoutToken } = config.bot;
   const bot = createBot(config.bot);
-  const anonymous = token === undefined ? undefined : createBot(withoutToken);
   try {
-    const findings = [
-      ...(await checkConformance({
-        bot,
-        anonymous,
-        paths: config.bot.paths,
-        expectedModels: config.bot.expectedModels,
-        // What has not been watched yet has shown no cadence.
-        tickMaxAgeMs: config.probes.tickMaxAgeMs === 'auto' ? PATIENCE_MS : config.probes.tickMaxAgeMs,
-        timeoutMs: config.probes.timeoutMs,
-      })),
-    ];
+    const findings = [...(await lookAt(bot, config))];
     if (!asked.json) host.stdout.write(`${table(config.bot.url, findings)}\n`);
     let receipt: Receipt | null = null;
     if (asked.drill) {
@@ -83,6 +74,30 @@ export async function checkBot(args: readonly string[], host: Host): Promise<num
     return meets ? 0 : 1;
   } finally {
     await bot.dispose();
+  }
+}
+
+async function lookAt(bot: Bot, { bot: target, probes, drain }: Config): Promise<readonly Finding[]> {
+  const { token, ...withoutToken } = target;
+  const { timeoutMs } = probes;
+  // What has not been watched yet has shown no cadence.
+  const tickMaxAgeMs = probes.tickMaxAgeMs === 'auto' ? PATIENCE_MS : probes.tickMaxAgeMs;
+  if (target.adapter === 'freqtrade') {
+    const { url, username = '', password = '' } = target;
+    return checkFreqtrade({
+      url,
+      username,
+      password,
+      timeoutMs,
+      tickMaxAgeMs,
+      drainTimeoutMs: drain.timeoutMs,
+    });
+  }
+  const anonymous = token === undefined ? undefined : createBot(withoutToken);
+  const { paths, expectedModels } = target;
+  try {
+    return await checkConformance({ bot, anonymous, paths, expectedModels, tickMaxAgeMs, timeoutMs });
+  } finally {
     await anonymous?.dispose();
   }
 }

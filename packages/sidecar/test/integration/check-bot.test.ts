@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Finding } from '../../src/bot/conformance.ts';
+import type { Finding } from '../../src/bot/finding.ts';
 import type { Receipt } from '../../src/drain/receipts.ts';
 import { type BotProcess, type RemoteBot, startBotProcess } from '../support/bot-process.ts';
 import { startBot } from '../support/processes.ts';
