@@ -83,6 +83,8 @@ export interface Guard {
   readonly polled: () => void;
   /** A person has looked: restarts may be asked for again. False when nothing was latched. */
   readonly acknowledge: () => boolean;
+  /** Whether the cap of restarts was reached, so that none is asked for until a person says so. */
+  readonly capped: () => boolean;
   /** The hold was lifted: a bot that is halted is asked to restart. */
   readonly restartHalted: () => void;
   readonly close: () => void;
@@ -359,6 +361,7 @@ export function createGuard(options: GuardOptions): Guard {
     polled() {
       polls = [...polls.slice(-1), clock.elapsed()];
     },
+    capped: () => healer.state().capped !== null,
     acknowledge() {
       const latched = healer.acknowledge();
       if (latched)

@@ -22,7 +22,12 @@ export interface MetricsOptions {
   readonly vanished: () => number;
   readonly undelivered: () => number;
   readonly defects: () => number;
+  /** What waits for a person, by the names of `POST /acknowledge`. */
+  readonly personNeeded: () => Readonly<Record<PersonNeeded, boolean>>;
 }
+
+/** What only a person can end, with `POST /acknowledge`. */
+export type PersonNeeded = 'drain' | 'vanished_positions' | 'restarts';
 
 /** A registry with every metric of the sidecar. A scrape reads memory only. */
 export function createMetrics(options: MetricsOptions): Registry {
@@ -46,6 +51,16 @@ export function createMetrics(options: MetricsOptions): Registry {
     options.vanished,
   );
   gauge('botwarden_alerts_undelivered', 'Alerts that nobody took so far.', options.undelivered);
+  new Gauge({
+    name: 'botwarden_person_needed',
+    help: '1 while a person must look at the exchange and acknowledge: after a drain that ended badly or was cut off, positions that vanished, or the cap of restarts. Outlives the sidecar, unlike the counters.',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      for (const [reason, needed] of Object.entries(options.personNeeded()))
+        this.set({ reason }, needed ? 1 : 0);
+    },
+  });
   gauge('botwarden_drain_active', '1 while a drain runs.', () => (drainer.current() === null ? 0 : 1));
 
   const open = new Gauge({

@@ -92,6 +92,7 @@ describe.skipIf(engineMissing)(
       const covered = new Set(blocks().map(({ heading }) => heading));
       expect(sections.filter((heading) => !covered.has(heading ?? ''))).toEqual([
         'What each alert means',
+        'Prometheus and Grafana',
         'Laptops and arm64',
         'Podman',
       ]);

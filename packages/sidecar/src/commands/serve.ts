@@ -210,6 +210,11 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     },
     undelivered: () => alerts.state().undelivered,
     defects: defects.count,
+    personNeeded: () => ({
+      drain: receipts.unfinished() !== undefined || receipts.worrying() !== undefined,
+      vanished_positions: vanished.current() !== null,
+      restarts: guard.capped(),
+    }),
   });
   const leaseCall = createLeaseCall({ leases, guard, drainer, receipts, hold });
   const app = createApp({
