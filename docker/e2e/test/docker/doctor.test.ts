@@ -62,6 +62,13 @@ describe.skipIf(engineMissing)(`the doctor${engineMissing ? ` (${engineMissing})
     expect(doctor(await model(production, required))).toEqual({ status: 0, findings: [] });
   });
 
+  test('finds nothing in the profile `metrics` either', async () => {
+    expect(doctor(await model(['--profile', 'metrics', ...production], required))).toEqual({
+      status: 0,
+      findings: [],
+    });
+  });
+
   test.for(['./docker/secrets/development', 'docker/secrets/development/'])(
     'refuses the known secrets of %s in production',
     async (folder) => {
