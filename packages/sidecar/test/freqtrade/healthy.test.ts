@@ -158,4 +158,27 @@ describe.concurrent('the health of freqtrade', () => {
     bot.freqtrade.suspend();
     await bot.until('a restart is asked for', async () => !(await live(bot)), 30_000);
   });
+
+  it('has its FreqAI models, once they are trained', async () => {
+    await using bot = await guard(
+      { freqai: true, script: { waves: true } },
+      { EXPECTED_MODELS: 'BTC/USDT, ETH/USDT', STARTUP_GRACE: '120s' },
+    );
+    await bot.until('it looks for models', async () =>
+      /BTC\/USDT|not loaded/.test(await outputOf(bot, 'models:loaded')),
+    );
+    expect(await ready(bot)).toBe(false);
+    await bot.freqtrade.said('Total time spent training pairlist');
+    // It looks at each candle once, so that the next one would be the first with a model.
+    await bot.freqtrade.kill();
+    await bot.freqtrade.start();
+    await isReady(bot);
+    expect((await health(bot)).checks['models:loaded']?.[0]?.status).toBe('pass');
+  });
+
+  it('is not good with a model that it never had, and that is no restart', async () => {
+    await using bot = await guard({}, { ...QUICK, EXPECTED_MODELS: 'BTC/USDT' });
+    await bot.until('why', async () => /BTC\/USDT; it has none/.test(await outputOf(bot, 'models:loaded')));
+    await watch(bot, 14_000, { ready: false, live: true });
+  });
 });

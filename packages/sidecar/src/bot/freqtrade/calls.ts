@@ -13,6 +13,7 @@ const healthBody = z.object({
 const configBody = z.object({
   state: z.string(),
   max_open_trades: z.number().nullish(),
+  timeframe: z.string().nullish(),
   timeframe_ms: z.number().nullish(),
   // No release tells it so far.
   process_throttle_secs: z.number().nullish(),
@@ -35,6 +36,7 @@ const tradeBody = z.looseObject({
 const statusBody = z.array(tradeBody);
 const countBody = z.object({ current: z.int().nonnegative() });
 const closedBody = z.object({ trades: z.array(tradeBody) });
+const candlesBody = z.object({ columns: z.array(z.string()), data: z.array(z.array(z.unknown())) });
 const logsBody = z.object({
   logs: z.array(z.tuple([z.string(), z.number(), z.string(), z.string(), z.string()])),
 });
@@ -44,6 +46,9 @@ export type HealthBody = z.infer<typeof healthBody>;
 export type ConfigBody = z.infer<typeof configBody>;
 /** A trade as `GET /status` and `GET /trades` tell it. */
 export type TradeBody = z.infer<typeof tradeBody>;
+
+/** The newest candles of a pair, with what the strategy made of them; no columns where it has not looked at the pair. */
+export type CandlesBody = z.infer<typeof candlesBody>;
 
 /** One line of freqtrade's log. */
 export interface LogLine {
@@ -67,6 +72,12 @@ export interface FreqtradeCalls {
   readonly closed: (signal: AbortSignal) => Promise<readonly TradeBody[]>;
   /** The newest lines of its log, oldest first; it keeps the last 1,000. */
   readonly logs: (limit: number, signal: AbortSignal) => Promise<readonly LogLine[]>;
+  readonly candles: (
+    pair: string,
+    timeframe: string,
+    limit: number,
+    signal: AbortSignal,
+  ) => Promise<CandlesBody>;
   /** Whether it answers without credentials. */
   readonly ping: (signal: AbortSignal) => Promise<boolean>;
   /** Starts a stopped freqtrade in the state `paused`. Not remembered over a restart. */
@@ -128,7 +139,7 @@ export function createFreqtradeCalls(options: FreqtradeCallsOptions): FreqtradeC
     const where = result.error.issues[0]?.path.join('.') ?? '';
     throw new BotError(
       'BOT_MALFORMED',
-      `GET /api/v1${path}: not what freqtrade answers${where === '' ? '' : ` (${where})`}: is BOT_URL a freqtrade?`,
+      `GET /api/v1${path.replace(/\?.*/, '')}: not what freqtrade answers${where === '' ? '' : ` (${where})`}: is BOT_URL a freqtrade?`,
     );
   }
 
@@ -142,6 +153,10 @@ export function createFreqtradeCalls(options: FreqtradeCallsOptions): FreqtradeC
     async logs(limit, signal) {
       const { logs } = await get(`/logs?limit=${limit}`, logsBody, signal);
       return logs.map(([, at, logger, level, text]) => ({ at, logger, level, text }));
+    },
+    candles(pair, timeframe, limit, signal) {
+      const query = new URLSearchParams({ pair, timeframe, limit: String(limit) });
+      return get(`/pair_candles?${query}`, candlesBody, signal);
     },
     ping: (signal) =>
       call('GET', '/ping', signal).then(

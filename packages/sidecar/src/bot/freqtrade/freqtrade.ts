@@ -3,6 +3,7 @@ import { createFreqtradeCalls } from './calls.ts';
 import { ENTRIES_OPEN, type Entries, sawWorker, stopAnswered } from './entries.ts';
 import { createExits, type Exits } from './exits.ts';
 import { readHealth } from './health.ts';
+import { readModels } from './models.ts';
 import { createPace } from './pace.ts';
 import { readOpen, readPositions } from './trades.ts';
 import { linesOf, lookAtWorker, type Sight, wroteAt } from './worker.ts';
@@ -14,6 +15,8 @@ export interface FreqtradeBotOptions {
   /** `api_server.username` and `api_server.password` of its configuration. */
   readonly username: string;
   readonly password: string;
+  /** Pairs whose FreqAI models are to be looked after. Default: none, and there are no models to ask for. */
+  readonly models?: readonly string[];
   /** Wall clock, milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
   /** Monotonic, milliseconds since any fixed point. Default: this process's. */
@@ -42,8 +45,7 @@ const LEFT_MS = 1_000;
  * Closing is `/stopentry` (never `/stop`, which would refuse the exits) and then an exit for each trade. Flat is an
  * empty `/status` and `/count` 0 after the worker has ended an iteration behind `/stopentry`: until then positions
  * reject rather than show nothing open. See `entries.ts`, `exits.ts` and `trades.ts` for what goes wrong otherwise.
- * Health is `last_process_ts` and the state, see `health.ts`. There is no name for a boot: its gate has one. There are
- * no models to ask for: the API tells of none.
+ * Health is `last_process_ts` and the state, see `health.ts`. There is no name for a boot: its gate has one.
  *
  * Throws a TypeError for a URL that is not absolute http or https.
  */
@@ -154,10 +156,12 @@ export function createFreqtradeBot(options: FreqtradeBotOptions): Bot {
     }
   }
 
+  const pairs = options.models ?? [];
   return {
     adapter: 'freqtrade',
     pace: PACE,
     health,
+    ...(pairs.length === 0 ? {} : { models: (signal) => readModels(calls, pairs, signal) }),
     positions,
     close,
     // Reading is what can be rehearsed: the same credentials, and what would be closed. It has no call that pretends.

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,8 +8,9 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const ROOT = new URL('../../../../../', import.meta.url).pathname;
 
-/** The release that the tests are run with. */
+/** The release that the tests are run with, and what FreqAI needs beside it. */
 export const FREQTRADE = '2026.9';
+const REQUIREMENTS = [`freqtrade==${FREQTRADE}`, 'datasieve==0.1.9', 'scikit-learn==1.9.1'];
 
 /** A Python with freqtrade. */
 export interface Python {
@@ -23,13 +25,14 @@ export interface Python {
  */
 export async function installFreqtrade(): Promise<Python> {
   const { command, tag } = await python();
-  const packages = join(ROOT, 'node_modules/.cache/botwarden', `freqtrade-${FREQTRADE}-${tag}`);
+  const fingerprint = createHash('sha256').update(REQUIREMENTS.join()).digest('hex').slice(0, 12);
+  const packages = join(ROOT, 'node_modules/.cache/botwarden', `freqtrade-${tag}-${fingerprint}`);
   if (existsSync(packages)) return { command, packages };
   const partial = `${packages}.partial-${process.pid}`;
   await mkdir(partial, { recursive: true });
   try {
     const quietly = ['--quiet', '--no-input', '--disable-pip-version-check', '--prefer-binary'];
-    await run(command, ['-m', 'pip', 'install', ...quietly, '--target', partial, `freqtrade==${FREQTRADE}`], {
+    await run(command, ['-m', 'pip', 'install', ...quietly, '--target', partial, ...REQUIREMENTS], {
       env: { ...process.env, PIP_USER: '0' },
       maxBuffer: 64 * 1024 * 1024,
     });

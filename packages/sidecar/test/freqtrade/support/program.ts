@@ -35,6 +35,7 @@ export interface Script {
   readonly exit_price?: number;
   readonly adjust?: number;
   readonly timeframe?: string;
+  readonly waves?: boolean;
 }
 
 /** How freqtrade is configured where the tests differ. */
@@ -46,6 +47,8 @@ export interface Settings {
   readonly initialState?: 'running' | 'stopped' | 'paused' | null;
   /** `max_open_trades`. Default 4. */
   readonly maxOpenTrades?: number;
+  /** Trades with the strategy that learns, for two pairs. Default false. */
+  readonly freqai?: boolean;
 }
 
 /** A freqtrade that a test started: the real program, in a folder of its own. */
@@ -103,11 +106,23 @@ export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade
       '--db-url',
       `sqlite:///${file('trades.sqlite')}`,
     ];
-    const strategy = ['--strategy-path', join(HERE, 'strategies'), '--strategy', 'Scripted'];
+    const learning = [
+      '--strategy',
+      'Learning',
+      '--freqaimodel',
+      'Straight',
+      '--freqaimodel-path',
+      join(HERE, 'models'),
+    ];
+    const strategy = [
+      '--strategy-path',
+      join(HERE, 'strategies'),
+      ...(settings.freqai === true ? learning : ['--strategy', 'Scripted']),
+    ];
     program = startProcess(python.command, ['-m', 'freqtrade', 'trade', ...told, ...strategy], {
       cwd: folder,
       env: {
-        PYTHONPATH: `${join(HERE, 'exchange')}:${python.packages}`,
+        PYTHONPATH: [join(HERE, 'exchange'), join(HERE, 'stand-ins'), python.packages].join(':'),
         PYTHONDONTWRITEBYTECODE: '1',
         HOME: folder,
         EXCHANGE_SCRIPT: file('script.json'),
@@ -204,7 +219,7 @@ function configuration(port: number, settings: Settings): unknown {
       key: '',
       secret: '',
       enable_ws: false,
-      pair_whitelist: ['BTC/USDT', 'ETH/USDT', 'SOL/USDT', 'XRP/USDT', 'ADA/USDT', 'DOT/USDT'],
+      pair_whitelist: settings.freqai === true ? PAIRS.slice(0, 2) : PAIRS,
     },
     // The filter asks the exchange, so that a start takes as long as that.
     pairlists: [{ method: 'StaticPairList' }, { method: 'PriceFilter', min_price: 0.01 }],
@@ -219,5 +234,26 @@ function configuration(port: number, settings: Settings): unknown {
     },
     ...(initialState === null ? {} : { initial_state: initialState }),
     internals: { process_throttle_secs: throttle },
+    ...(settings.freqai === true ? { freqai: FREQAI } : {}),
   };
 }
+
+const PAIRS = ['BTC/USDT', 'ETH/USDT', 'SOL/USDT', 'XRP/USDT', 'ADA/USDT', 'DOT/USDT'];
+
+const FREQAI = {
+  enabled: true,
+  identifier: 'tests',
+  purge_old_models: 2,
+  train_period_days: 2,
+  backtest_period_days: 1,
+  live_retrain_hours: 24,
+  feature_parameters: {
+    include_timeframes: ['5m'],
+    include_corr_pairlist: [],
+    label_period_candles: 3,
+    include_shifted_candles: 1,
+    indicator_periods_candles: [5],
+  },
+  data_split_parameters: { test_size: 0.1, shuffle: false },
+  model_training_parameters: {},
+};

@@ -14,6 +14,7 @@ while freqtrade runs:
       "breaks": false,        public calls end in an error that freqtrade does not expect, and stops for
       "hangs": "fetch_tickers",   that call does not come back before this is changed
       "prices": {"BTC/USDT": 100},
+      "waves": false,         prices of the past go up and down
       "orders": {"BTC/USDT sell": {"takes_ms": 0, "refused": "why", "fills_after_ms": 0}, "* sell": {…}}
     }
 
@@ -22,6 +23,7 @@ while freqtrade runs:
 
 import asyncio
 import json
+import math
 import os
 import time
 
@@ -90,7 +92,13 @@ def candles(timeframe_ms, since, limit, pair):
     newest = int(time.time() * 1000) // timeframe_ms * timeframe_ms
     first = max(since or 0, newest - (count - 1) * timeframe_ms)
     now = price(pair)
-    return [[at, now, now * 1.001, now * 0.999, now, 100.0] for at in range(first, newest + 1, timeframe_ms)]
+    # A price that never moves teaches a model nothing.
+    wave = 0.01 if script().get("waves") else 0.0
+    rows = []
+    for at in range(first, newest + 1, timeframe_ms):
+        close = now * (1 + wave * math.sin(at / timeframe_ms) + wave * math.sin(at / timeframe_ms * 1.7))
+        rows.append([at, close, close * 1.001, close * 0.999, close, 100.0])
+    return rows
 
 
 def replace_public_calls():

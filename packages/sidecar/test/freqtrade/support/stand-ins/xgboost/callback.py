@@ -1,0 +1,5 @@
+"""What FreqAI takes from xgboost at its import."""
+
+
+class TrainingCallback:
+    EvalsLog = dict
