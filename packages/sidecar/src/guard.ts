@@ -34,7 +34,7 @@ export interface GuardOptions {
   /** Null where no gate can hold a lease, as without DRAIN_TOKEN. */
   readonly leases: Leases | null;
   readonly hold: Pick<Hold, 'current' | 'known' | 'on'>;
-  readonly vanished: Pick<VanishedPositions, 'concern'>;
+  readonly vanished: Pick<VanishedPositions, 'concern' | 'current'>;
   readonly rules: HealRules;
   readonly tickLimit: TickLimit;
   readonly knownModels: KnownModels;
@@ -334,6 +334,8 @@ export function createGuard(options: GuardOptions): Guard {
         positions: openNow(),
         drain: { active: drainer.current() !== null, unfinished: unfinished !== undefined },
         hold: hold.current(),
+        vanished: vanished.current(),
+        acknowledgedAt: receipts.acknowledgedAt(),
         undelivered,
         concerns: concerns(
           {

@@ -147,6 +147,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     spares: () => spares(),
     boot: leases.holder,
     seen: vanished.seen,
+    secrets,
   });
   const drainer = createDrainer({
     bot,
