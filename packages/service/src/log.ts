@@ -20,14 +20,16 @@ export interface LogOptions {
   readonly level: string;
   /** Texts that are masked literally, beside what looks like a credential. */
   readonly secrets: readonly string[];
+  /** More that stands in each line. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 /**
  * Makes the log. It never waits for whoever reads it: what cannot be written is kept up to 1 MiB, then the oldest lines
  * are dropped, and a line `log.dropped` says how many. Every text is masked.
  */
-export function createLog({ service, version, level, secrets }: LogOptions): Log {
-  const base = { service, version };
+export function createLog({ service, version, level, secrets, fields = {} }: LogOptions): Log {
+  const base = { service, version, ...(redactValue(fields, secrets) as object) };
   const output = openOutput({
     fd: 1,
     dropped: (lines) => {

@@ -93,7 +93,8 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     version: VERSION,
     level: config.logLevel,
     secrets: config.secrets,
-  }).child({ bot: config.botName });
+    fields: { bot: config.botName },
+  });
   const clock = systemClock;
   const { botName, secrets } = config;
   const receipts = await openReceiptLog({ path: config.drain.log, log });
