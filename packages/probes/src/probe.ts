@@ -32,7 +32,7 @@ export interface Probe {
   readonly measurement?: string;
   /** Default `component`. */
   readonly componentType?: ComponentType;
-  /** Asks once. When `signal` aborts, whatever the run holds (socket, backend query, timer) must be let go. */
+  /** Asks once. An error that it throws may carry `details`, as an observation does. When `signal` aborts, whatever the run holds (socket, backend query, timer) must be let go. */
   run(signal: AbortSignal): ProbeOutcome | Promise<ProbeOutcome>;
   /** Lets go of what is kept between runs, such as a connection. Called once, when the monitor lets go of the probe. */
   close?(): void | Promise<void>;

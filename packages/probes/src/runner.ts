@@ -1,10 +1,9 @@
-import { type Agenda, appointment } from './agenda.ts';
 import type { Clock } from './clock.ts';
 import { ProbeError } from './errors.ts';
 import { History, type HistoryLimits } from './history.ts';
 import { readObservation } from './observation.ts';
 import type { Probe } from './probe.ts';
-import { describeError } from './redact.ts';
+import { describeError, redactValue } from './redact.ts';
 import { initialState, type ProbeState, type RunResult, record, type Thresholds } from './status.ts';
 
 /** What a runner needs to know, with every default filled in; times in milliseconds. */
@@ -15,12 +14,8 @@ export interface RunnerSettings {
   readonly history: HistoryLimits;
   readonly secrets: readonly string[];
   readonly clock: Clock;
-  /** Where turns and time-outs stand. */
-  readonly agenda: Agenda;
   /** Asked at each turn: while true the probe is not run and nothing is remembered of it. */
   readonly isPaused: () => boolean;
-  /** Told whenever what is known of the probe has changed. */
-  readonly onState: () => void;
   /** Told of each result after it entered the state. */
   readonly onResult: (result: RunResult) => void;
   /** Told when a turn was left out because of a pause. */
@@ -39,8 +34,7 @@ export class ProbeRunner {
   readonly #settings: RunnerSettings;
   readonly #history: History;
   #state: ProbeState;
-  readonly #turn = appointment(() => this.#takeTurn());
-  readonly #timeout = appointment(() => this.#flight?.abort(this.#late()));
+  #cancelTurn: (() => void) | undefined;
   /** The run that still may give a result. */
   #flight: { result: Promise<RunResult>; abort: (reason: ProbeError) => void } | undefined;
   /** True from the start of a run until the probe's own promise settles, long after a time-out perhaps. */
@@ -66,7 +60,7 @@ export class ProbeRunner {
 
   /** Takes the first turn after `delayMs`, then one every interval. */
   start(delayMs: number): void {
-    this.#setTurn(delayMs);
+    this.#cancelTurn = this.#settings.clock.after(delayMs, () => this.#turn());
   }
 
   /** Runs now, or joins the run that is under way. */
@@ -80,7 +74,7 @@ export class ProbeRunner {
   /** Forgets what was known and runs anew: at once, or when the run that is under way has let go. */
   forget(): void {
     if (this.#stopped || (this.#state.last === undefined && !this.#held)) return;
-    this.#set(initialState(this.#settings.clock.now()));
+    this.#state = initialState(this.#settings.clock.now());
     if (this.#held) this.#outdated = true;
     else if (!this.#settings.isPaused()) void this.#run();
   }
@@ -89,10 +83,10 @@ export class ProbeRunner {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#settings.agenda.clear(this.#turn);
+    this.#cancelTurn?.();
     this.#flight?.abort(closed());
     // Nothing is known from here on, and what was known must not be read as if it were.
-    this.#set(initialState(this.#settings.clock.now()));
+    this.#state = initialState(this.#settings.clock.now());
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancelPatience = this.#settings.clock.after(this.#settings.timeoutMs, resolve);
     try {
@@ -103,19 +97,13 @@ export class ProbeRunner {
     }
   }
 
-  #setTurn(inMs: number): void {
-    this.#settings.agenda.set(this.#turn, this.#settings.clock.monotonic() + inMs);
-  }
-
-  #takeTurn(): void {
+  #turn(): void {
     const { clock, intervalMs, isPaused, onPaused } = this.#settings;
-    // Before the run, so that a run which throws from an unexpected place cannot end the schedule. What a busy process
-    // is late by is not added up; one that was suspended begins anew.
-    const lateMs = clock.monotonic() - this.#turn.due;
-    this.#setTurn(lateMs < intervalMs / 10 ? intervalMs - lateMs : intervalMs);
+    // Before the run, so that a run which throws from an unexpected place cannot end the schedule.
+    this.#cancelTurn = clock.after(intervalMs, () => this.#turn());
     if (isPaused()) {
       // What was known before a pause says nothing about the time after it.
-      if (this.#state.last !== undefined) this.#set(initialState(clock.now()));
+      if (this.#state.last !== undefined) this.#state = initialState(clock.now());
       onPaused();
     } else if (this.#flight === undefined) {
       if (this.#held) this.#remember(this.#failure(this.#begin(), stuck()));
@@ -128,7 +116,7 @@ export class ProbeRunner {
   }
 
   #run(): Promise<RunResult> {
-    const { agenda, clock, timeoutMs } = this.#settings;
+    const { clock, timeoutMs } = this.#settings;
     const controller = new AbortController();
     const started = this.#begin();
     const { promise, resolve } = Promise.withResolvers<RunResult>();
@@ -136,7 +124,7 @@ export class ProbeRunner {
     const end = (make: () => RunResult): void => {
       if (ended) return;
       ended = true;
-      agenda.clear(this.#timeout);
+      cancelTimeout();
       this.#flight = undefined;
       const result = make();
       if (!this.#stopped && !this.#outdated) this.#remember(result);
@@ -146,7 +134,9 @@ export class ProbeRunner {
       controller.abort(reason);
       end(() => this.#failure(started, reason));
     };
-    agenda.set(this.#timeout, clock.monotonic() + timeoutMs);
+    const cancelTimeout = clock.after(timeoutMs, () =>
+      abort(new ProbeError('PROBE_TIMEOUT', `no answer within ${timeoutMs} ms`)),
+    );
     this.#flight = { result: promise, abort };
     this.#held = true;
     const call = async (): Promise<unknown> => this.probe.run(controller.signal);
@@ -165,18 +155,9 @@ export class ProbeRunner {
   }
 
   #remember(result: RunResult): void {
+    this.#state = record(this.#state, result, this.#settings.thresholds);
     this.#history.add(result);
-    this.#set(record(this.#state, result, this.#settings.thresholds));
     this.#settings.onResult(result);
-  }
-
-  #set(state: ProbeState): void {
-    this.#state = state;
-    this.#settings.onState();
-  }
-
-  #late(): ProbeError {
-    return new ProbeError('PROBE_TIMEOUT', `no answer within ${this.#settings.timeoutMs} ms`);
   }
 
   #success(started: { at: number; monotonic: number }, outcome: unknown): RunResult {
@@ -188,11 +169,14 @@ export class ProbeRunner {
   }
 
   #failure(started: { at: number; monotonic: number }, error: unknown): RunResult {
+    const { secrets } = this.#settings;
+    const details = read(error, 'details');
     return {
       ...this.#times(started),
       outcome: 'fail',
       code: codeOf(error),
-      output: describeError(error, this.#settings.secrets),
+      output: describeError(error, secrets),
+      ...(isRecord(details) ? { details: redactValue(details, secrets) as Record<string, unknown> } : {}),
     };
   }
 
@@ -203,17 +187,22 @@ export class ProbeRunner {
 }
 
 function codeOf(error: unknown): string {
-  const code = readCode(error);
+  const code = read(error, 'code');
   return typeof code === 'string' && /^[A-Z0-9_]{2,64}$/.test(code) ? code : 'PROBE_FAILED';
 }
 
-function readCode(error: unknown): unknown {
+function read(error: unknown, key: 'code' | 'details'): unknown {
   try {
-    return error instanceof Error ? (error as { code?: unknown }).code : undefined;
+    return error instanceof Error ? (error as { [K in typeof key]?: unknown })[key] : undefined;
   } catch {
     // A getter of somebody else's error that throws.
     return undefined;
   }
+}
+
+/** An object literal: what else somebody else's error may carry is not for a reader. */
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 function stuck(): ProbeError {

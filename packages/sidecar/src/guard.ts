@@ -34,7 +34,7 @@ export interface GuardOptions {
   /** Null where no gate can hold a lease, as without DRAIN_TOKEN. */
   readonly leases: Leases | null;
   readonly hold: Pick<Hold, 'current' | 'known' | 'on'>;
-  readonly vanished: Pick<VanishedPositions, 'concern' | 'current'>;
+  readonly vanished: Pick<VanishedPositions, 'concern'>;
   readonly rules: HealRules;
   readonly tickLimit: TickLimit;
   readonly knownModels: KnownModels;
@@ -144,9 +144,7 @@ export function createGuard(options: GuardOptions): Guard {
       history: (probe): readonly RunResult[] => monitor.history(probe),
     });
     // The first boot that answers may be one that an earlier sidecar left halted; any later one cannot be.
-    // One that does not name itself is met once its gate has.
-    const named = lease !== null || facts.instance !== null;
-    if (!met && named && facts.api === 'answers') meet(snapshot);
+    if (!met && facts.api === 'answers') meet(snapshot);
     healer.look(facts);
     news.look(snapshot);
     show();
@@ -164,18 +162,17 @@ export function createGuard(options: GuardOptions): Guard {
   const meet = (snapshot: Snapshot): void => {
     met = true;
     const { instance, trading } = selfOf(snapshot);
-    const boot = leases?.holder() ?? null;
     const found = decideOnReturn({
       unfinished: receipts.unfinished(),
       receipts: receipts.newest(),
       instance,
-      boot,
+      boot: leases?.holder() ?? null,
       trading,
       onHold: hold.current() !== null,
     });
     if (found.action === 'nothing') return;
     log.warn({ event: `return.${found.action}`, drain_id: found.receipt.drain_id, instance }, found.sentence);
-    if (found.action === 'restart-bot') healer.leftHalted(boot ?? instance);
+    if (found.action === 'restart-bot') healer.leftHalted(instance);
   };
 
   // ── What must outlive this process ──────────────────────────────────────────────────────────────────────────
@@ -185,7 +182,9 @@ export function createGuard(options: GuardOptions): Guard {
   let offset = clock.now() - clock.elapsed();
   const keepWhatChanged = (): void => {
     const { boot, heals, fruitless, cooldownUntil, capped, awaited, verdict, crashes } = healer.state();
-    const key = JSON.stringify([boot, heals, fruitless, cooldownUntil, capped, awaited, verdict, crashes]);
+    const { learning } = tickLimit.bound();
+    const counts = [fruitless, cooldownUntil, capped, awaited, verdict, learning];
+    const key = JSON.stringify([boot, heals, crashes, ...counts]);
     const { now, elapsed } = moment();
     // What is kept stands on the wall clock: when that was set, it is written anew.
     const clockWasSet = Math.abs(now - elapsed - offset) > CLOCK_SET_MS;
@@ -279,10 +278,18 @@ export function createGuard(options: GuardOptions): Guard {
 
   // ── When there is a look ────────────────────────────────────────────────────────────────────────────────────
 
+  /** What failed while the API did not answer may work again with it, and need not wait for its turn. */
+  const askTheOthers = (): void => {
+    for (const { name, status } of monitor.snapshot().probes)
+      if (name !== 'api' && status === 'fail') void monitor.check(name).catch(() => undefined);
+  };
   const safely = (): void => defects.guard('in a look at the bot', look);
   offs.push(monitor.on('run', safely));
   offs.push(
-    monitor.on('change', (change) => defects.guard('in telling what changed', () => news.changed(change))),
+    monitor.on('change', (change) => {
+      defects.guard('in telling what changed', () => news.changed(change));
+      if (change.kind === 'probe' && change.name === 'api' && isHealthy(change.to)) askTheOthers();
+    }),
   );
   offs.push(
     drainer.on('change', ({ drain_id }) => {
@@ -337,8 +344,6 @@ export function createGuard(options: GuardOptions): Guard {
         positions: openNow(),
         drain: { active: drainer.current() !== null, unfinished: unfinished !== undefined },
         hold: hold.current(),
-        vanished: vanished.current(),
-        acknowledgedAt: receipts.acknowledgedAt(),
         undelivered,
         concerns: concerns(
           {
@@ -376,7 +381,7 @@ export function createGuard(options: GuardOptions): Guard {
     },
     restartHalted() {
       const { instance, trading } = selfOf(monitor.snapshot());
-      if (trading === 'halted') healer.leftHalted(leases?.holder() ?? instance);
+      if (trading === 'halted') healer.leftHalted(instance);
       safely();
     },
     close() {

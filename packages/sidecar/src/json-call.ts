@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { buildConnector, Client, type Dispatcher } from 'undici';
 
 /** Largest answer that is read, in bytes; what is longer is cut off and is an error. */
@@ -22,6 +22,9 @@ export type CallErrorCode =
   | 'MALFORMED'
   | 'FAILED';
 
+/** How far a call had come when its time was up. */
+export type WaitedFor = 'name' | 'connection' | 'answer';
+
 /** A call that did not succeed. The message holds no credential, no query string and no URL user. */
 export class CallError extends Error {
   override readonly name = 'CallError';
@@ -30,17 +33,24 @@ export class CallError extends Error {
   readonly status: number | null;
   /** From `Retry-After`, in milliseconds. */
   readonly retryAfterMs: number | null;
+  /** What was waited for when time was up; null where it was not a matter of time. */
+  readonly waitedFor: WaitedFor | null;
 
   constructor(
     code: CallErrorCode,
     message: string,
-    { status = null, retryAfterMs = null }: { status?: number | null; retryAfterMs?: number | null } = {},
+    {
+      status = null,
+      retryAfterMs = null,
+      waitedFor = null,
+    }: { status?: number | null; retryAfterMs?: number | null; waitedFor?: WaitedFor | null } = {},
   ) {
     // No cause on purpose: what undici, TLS or DNS throw may hold host, address and headers of the request.
     super(message);
     this.code = code;
     this.status = status;
     this.retryAfterMs = retryAfterMs;
+    this.waitedFor = waitedFor;
   }
 }
 
@@ -92,6 +102,8 @@ export interface JsonCaller {
 export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
   const base = parseBase(options.url);
   const now = options.now ?? Date.now;
+  /** An address needs no name server. */
+  const named = isIP(base.hostname.replace(/^\[(.*)\]$/, '$1')) === 0;
   const user = base.username === '' && base.password === '' ? undefined : basic(base);
   const authorization = options.authorization ?? user;
   const redact = redactor([...(options.secrets ?? []), authorization, base.password]);
@@ -102,7 +114,7 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
    * A connection for one call: each also proves that new ones are accepted, and none breaks for having been kept idle.
    * It ends with the signal also while it is being made, where undici itself would wait for the connection first.
    */
-  function connectionFor(signal: AbortSignal): Client {
+  function connectionFor(signal: AbortSignal, came: (to: WaitedFor) => void): Client {
     const client = new Client(base.origin, {
       pipelining: 0,
       allowH2: false,
@@ -115,6 +127,8 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
         const socket = connect(options, callback) as unknown as Socket;
         const giveUp = () => socket.destroy(new Error('given up while connecting'));
         signal.addEventListener('abort', giveUp, { once: true });
+        socket.once('lookup', () => came('connection'));
+        socket.once('connect', () => came('answer'));
         socket.once('close', () => signal.removeEventListener('abort', giveUp));
       },
     });
@@ -126,7 +140,10 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
     const path = `${base.pathname.replace(/\/+$/, '')}${request.path}${request.path === '' ? base.search : ''}`;
     const name = `${request.method} ${(path === '' ? '/' : path).replace(/[?#].*$/s, '')}`;
     const auth = request.authorization ?? authorization;
-    const client = connectionFor(signal);
+    let waitedFor: WaitedFor = named ? 'name' : 'connection';
+    const client = connectionFor(signal, (to) => {
+      waitedFor = to;
+    });
     try {
       signal.throwIfAborted();
       const response = await client.request({
@@ -144,7 +161,7 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
       });
       return await read(response, request, name);
     } catch (error) {
-      throw error instanceof CallError ? error : translate(error, name, signal);
+      throw error instanceof CallError ? error : translate(error, name, signal, waitedFor);
     } finally {
       clients.delete(client);
       // Nothing of it is needed any more, so nobody waits for its end.
@@ -293,11 +310,18 @@ const SENTENCES: Readonly<Record<CallErrorCode, string>> = {
   FAILED: 'failed unexpectedly',
 };
 
-function translate(error: unknown, name: string, signal: AbortSignal): CallError {
+function translate(error: unknown, name: string, signal: AbortSignal, waitedFor: WaitedFor): CallError {
   const code = signal.aborted ? cancelled(signal.reason) : classify(error);
+  if (code === 'TIMEOUT') return new CallError(code, `${name}: ${LATE[waitedFor]}`, { waitedFor });
   const detail = code === 'FAILED' || code === 'TLS' ? codeOf(error) : undefined;
   return new CallError(code, `${name}: ${SENTENCES[code]}${detail === undefined ? '' : ` (${detail})`}`);
 }
+
+const LATE: Readonly<Record<WaitedFor, string>> = {
+  name: 'the host name was not resolved in time',
+  connection: 'no connection in time',
+  answer: 'no whole answer in time',
+};
 
 const cancelled = (reason: unknown): CallErrorCode =>
   reason instanceof Error && reason.name === 'TimeoutError' ? 'TIMEOUT' : 'CANCELLED';

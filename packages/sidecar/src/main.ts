@@ -9,18 +9,12 @@ const record = (signal: NodeJS.Signals): void => {
 const RECORDED = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 for (const signal of RECORDED) process.on(signal, record);
 
-const { endProcess } = await import('@botwarden/service/ending');
 const host: Host = {
   argv: process.argv.slice(2),
   env: process.env,
   stdin: process.stdin,
-  // Made when somebody writes to it: a sidecar that runs has nothing but the log on standard output.
-  get stdout() {
-    return process.stdout;
-  },
-  get stderr() {
-    return process.stderr;
-  },
+  stdout: process.stdout,
+  stderr: process.stderr,
   takeSignals() {
     for (const signal of RECORDED) process.off(signal, record);
     return early;
@@ -31,7 +25,7 @@ const host: Host = {
     process.on('uncaughtException', listener);
     process.on('unhandledRejection', listener);
   },
-  exit: (code) => endProcess(process, code),
+  exit: (code) => process.exit(code),
 };
 
 const { run } = await import('./cli.ts');

@@ -1,4 +1,4 @@
-import { CallError, type CallErrorCode } from '../json-call.ts';
+import { CallError, type CallErrorCode, type WaitedFor } from '../json-call.ts';
 
 /**
  * What Botwarden needs of a trading bot. `http.ts` speaks the project's own table of calls, `freqtrade.ts` another
@@ -127,6 +127,8 @@ export interface BotErrorOptions extends ErrorOptions {
   readonly status?: number | null;
   /** From `Retry-After`, in milliseconds. */
   readonly retryAfterMs?: number | null;
+  /** With `BOT_TIMEOUT`: what was waited for when time was up. */
+  readonly waitedFor?: WaitedFor | null;
 }
 
 /** Statuses that no retry can mend: the credentials or the path are wrong. */
@@ -142,12 +144,15 @@ export class BotError extends Error {
   readonly status: number | null;
   /** How long the bot asked to be left alone, in milliseconds. */
   readonly retryAfterMs: number | null;
+  /** What was waited for when time was up; null where it was not a matter of time, or is not known. */
+  readonly waitedFor: WaitedFor | null;
 
   constructor(code: BotErrorCode, message: string, options: BotErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.status = options.status ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.waitedFor = options.waitedFor ?? null;
   }
 
   /** False for 401, 403, 404 and 405, and where the caller gave up itself. */

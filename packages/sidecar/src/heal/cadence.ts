@@ -36,6 +36,8 @@ export interface Cadence extends Readonly<KeptCadence> {
   readonly ticked: { readonly from: number; readonly to: number } | null;
   /** The longest gap that the bot's own settings allow; null where it does not tell. */
   readonly told: number | null;
+  /** When the last tick was seen to come, in elapsed milliseconds; null where it was there at the first look. */
+  readonly cameAt: number | null;
 }
 
 export const NO_CADENCE: Cadence = {
@@ -45,6 +47,7 @@ export const NO_CADENCE: Cadence = {
   last: null,
   ticked: null,
   told: null,
+  cameAt: null,
 };
 
 /** How old a tick may be, in milliseconds, and whether that is still to be learnt. */
@@ -57,18 +60,15 @@ export interface TickBound {
  * How old the last tick may be: {@link TIMES} times the longest of the last {@link GAPS} gaps, at least
  * {@link LEAST_MS}. Until this boot has shown so many it is not judged by less than the boots before it were, and in
  * any case not before it has ticked on for {@link PROBATION_MS}, and for twice the bound that those needed.
- *
- * What its own settings allow is a bound for that time only, twice over: they say how far apart ticks may lie, and not
- * how far they do. A freqtrade of hourly candles ticks every five seconds all the same.
  */
 export function boundOf({ gaps, floor, ticked, told }: Cadence): TickBound {
-  const own = Math.max(LEAST_MS, TIMES * Math.max(0, ...gaps));
+  const own = Math.max(LEAST_MS, TIMES * Math.max(told ?? 0, ...gaps));
   const tickedForMs = ticked === null ? 0 : ticked.to - ticked.from;
   const proven = floor === null || tickedForMs >= Math.max(PROBATION_MS, 2 * floor);
   if (gaps.length >= GAPS && proven) return { maxAgeMs: own, learning: false };
   // A bot that tells its own settings need not be guessed at.
-  const unknown = floor === null && told === null ? PATIENCE_MS : 0;
-  return { maxAgeMs: Math.max(own, unknown, floor ?? 0, 2 * (told ?? 0)), learning: true };
+  const least = floor ?? (told === null ? PATIENCE_MS : 0);
+  return { maxAgeMs: Math.max(own, least), learning: true };
 }
 
 /**
@@ -78,16 +78,25 @@ export function sawTick(before: Cadence, tick: number, instance: string | null, 
   const cadence = instance === before.instance ? before : nextBoot(before, instance);
   if (cadence.last === tick) return cadence;
   const ticked = { from: cadence.ticked?.from ?? at, to: at };
+  const cameAt = cadence.last === null ? null : at;
   const gap = cadence.last === null ? 0 : tick - cadence.last;
-  if (gap <= 0) return { ...cadence, last: tick, ticked };
+  if (gap <= 0) return { ...cadence, last: tick, ticked, cameAt };
   // A silence that was longer than the bound was taken for a hang, or a clock was set: it counts as the bound.
   const counted = Math.min(gap, boundOf(cadence).maxAgeMs);
-  return { ...cadence, last: tick, ticked, gaps: [...cadence.gaps, counted].slice(-GAPS) };
+  return { ...cadence, last: tick, ticked, cameAt, gaps: [...cadence.gaps, counted].slice(-GAPS) };
 }
 
 /** The bot is halted: the silence until its next tick is no gap. */
 export function rested(cadence: Cadence): Cadence {
-  return cadence.last === null ? cadence : { ...cadence, last: null };
+  return cadence.last === null ? cadence : { ...cadence, last: null, cameAt: null };
+}
+
+/**
+ * How long the bot has not ticked, in milliseconds. A tick that was seen to come is as old as that is ago, whatever the
+ * clock of the bot says; of another one only its own time tells, by which it is `ageMs` old.
+ */
+export function silenceOf({ cameAt }: Cadence, ageMs: number, at: number): number {
+  return cameAt === null ? ageMs : at - cameAt;
 }
 
 /** Another boot: it is judged by no less than the last one, until it has shown its own cadence. */

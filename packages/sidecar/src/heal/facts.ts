@@ -10,7 +10,7 @@ export interface Facts {
    * - `unknown`: none of these yet.
    */
   readonly api: 'answers' | 'fails' | 'silent' | 'refuses' | 'gone' | 'unnamed' | 'unknown';
-  /** What the boot that answered calls itself; null where it does not say. */
+  /** What the boot that answered, well or ill, calls itself; null where it does not say, or did not answer. */
   readonly instance: string | null;
   /** The boot whose gate holds the lease; null when nobody does. */
   readonly lease: string | null;

@@ -48,18 +48,25 @@ export class BotUnhealthyError extends Error {
     | typeof BOT_STARTING
     | typeof BOT_NEVER_TICKED
     | typeof BOT_DATABASE_DISCONNECTED;
+  /** What it said of itself beside that: an ill bot, too, says which boot it is. */
+  readonly details: Readonly<Record<string, unknown>>;
 
-  constructor(code: BotUnhealthyError['code'], message: string) {
+  constructor(
+    code: BotUnhealthyError['code'],
+    message: string,
+    details: Readonly<Record<string, unknown>> = {},
+  ) {
     super(message);
     this.code = code;
+    this.details = details;
   }
 }
 
 /** The probes `api`, `database`, `models` and `tick`, as far as the bot and the configuration have them. */
 export function botProbes(options: BotProbesOptions): Probe[] {
-  const { bot, expectedModels, knownModels, tickLimit, drained, now } = options;
-  const health = explained(bot.health, { adapter: bot.adapter, path: 'BOT_HEALTH_PATH' });
-  const models = explained(bot.models, { adapter: bot.adapter, path: 'BOT_MODELS_PATH' });
+  const { bot, expectedModels, knownModels, tickLimit, timeoutMs, drained, now } = options;
+  const health = explained(bot.health, timeoutMs, { adapter: bot.adapter, path: 'BOT_HEALTH_PATH' });
+  const models = explained(bot.models, timeoutMs, { adapter: bot.adapter, path: 'BOT_MODELS_PATH' });
   // What the bot last said of its database; the database probe reads it, so that one sick call is not asked twice.
   let said: BotHealth['database'] = null;
   // Not since its boot began: a bot may also read its settings anew, hours later, and then starts in the same way.
@@ -147,18 +154,19 @@ export function botProbes(options: BotProbesOptions): Probe[] {
 }
 
 function apiObservation(answer: BotHealth, databaseIsProbed: boolean): Observation {
-  if (answer.status !== 'ok') {
-    throw new BotUnhealthyError(
-      'BOT_NOT_OK',
-      `expected the bot to say status "ok", it says ${JSON.stringify(answer.status.slice(0, 60))}`,
-    );
-  }
   const details = {
     instance: answer.instance,
     trading: answer.trading,
     database: answer.database,
     last_tick_at: answer.lastTickAt?.toISOString() ?? null,
   };
+  if (answer.status !== 'ok') {
+    throw new BotUnhealthyError(
+      'BOT_NOT_OK',
+      `expected the bot to say status "ok", it says ${JSON.stringify(answer.status.slice(0, 60))}`,
+      details,
+    );
+  }
   const notices = [
     ...(answer.notice === undefined ? [] : [answer.notice]),
     ...(answer.database === 'disconnected' && !databaseIsProbed
@@ -191,7 +199,9 @@ function tickObservation(answer: BotHealth, limit: TickLimit, now: number): Obse
   }
   if (answer.lastTickAt === null) return { details: { judged: false, because: 'the bot reports no tick' } };
   limit.saw(answer.lastTickAt.getTime(), answer.instance, answer.tickGapMs ?? null);
-  return expectFreshTick(answer.lastTickAt, limit.bound().maxAgeMs, now);
+  const silentMs = limit.silenceOf(now - answer.lastTickAt.getTime());
+  const { details: _, ...fresh } = expectFreshTick(now - silentMs, limit.bound().maxAgeMs, now);
+  return { ...fresh, details: { last_tick_at: answer.lastTickAt.toISOString() } };
 }
 
 /** A name that the bot never had is a mistake of the configuration; that one it had is missing is the bot's. */
@@ -207,13 +217,17 @@ function rejectUnknown(reported: readonly BotModel[], expected: ExpectedModels, 
   );
 }
 
+/** Of the time that a probe has, the share that a call has: what ends by itself tells how far it came. */
+const OWN_SHARE = 0.9;
+
 function explained<T>(
   ask: ((signal: AbortSignal) => Promise<T>) | undefined,
+  timeoutMs: number,
   call: FailedCall,
 ): ((signal: AbortSignal) => Promise<T>) | undefined {
   if (ask === undefined) return undefined;
   return (signal) =>
-    ask(signal).catch((error: unknown) => {
+    ask(AbortSignal.any([signal, AbortSignal.timeout(OWN_SHARE * timeoutMs)])).catch((error: unknown) => {
       throw explain(error, call);
     });
 }

@@ -7,6 +7,7 @@ import {
   restartedForSilence,
   rested,
   sawTick,
+  silenceOf,
   type TickBound,
 } from '../heal/cadence.ts';
 
@@ -18,6 +19,8 @@ export interface TickLimit {
    * allow; null where it does not tell.
    */
   readonly saw: (tick: number, instance: string | null, gapMs: number | null) => void;
+  /** How long the bot has not ticked, in milliseconds, where its last tick is `ageMs` old by its own clock. */
+  readonly silenceOf: (ageMs: number) => number;
   /** The bot is halted, and need not tick. */
   readonly rested: () => void;
   /** Another boot of the bot is there; `silent`: the last one was restarted because it did not tick. */
@@ -34,6 +37,7 @@ export function createTickLimit(maxAgeMs: number | 'auto', elapsed: () => number
     return {
       bound: () => ({ maxAgeMs, learning: false }),
       saw: nothing,
+      silenceOf: (ageMs) => ageMs,
       rested: nothing,
       nextBoot: nothing,
       keep: () => null,
@@ -46,6 +50,7 @@ export function createTickLimit(maxAgeMs: number | 'auto', elapsed: () => number
     saw(tick, instance, gapMs) {
       cadence = { ...sawTick(cadence, tick, instance, elapsed()), told: gapMs };
     },
+    silenceOf: (ageMs) => silenceOf(cadence, ageMs, elapsed()),
     rested() {
       cadence = rested(cadence);
     },

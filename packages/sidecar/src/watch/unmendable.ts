@@ -10,8 +10,8 @@ export interface FailedCall {
   readonly path: 'BOT_HEALTH_PATH' | 'BOT_MODELS_PATH' | 'BOT_CLOSE_PATH';
 }
 
-/** A bot that answers with a status from 400 to 499: it is there, and does not want this call. */
-type RefusalCode = 'BOT_NO_SUCH_CALL' | 'BOT_RATE_LIMITED' | 'BOT_STATUS_4XX';
+/** A bot that answers with a status below 500 is there: it does not want this call, or means something else by it. */
+type RefusalCode = 'BOT_NO_SUCH_CALL' | 'BOT_RATE_LIMITED' | 'BOT_STATUS_4XX' | 'BOT_MALFORMED';
 
 /** A failed call, with what to do about it. */
 export class ExplainedError extends Error {
@@ -82,14 +82,17 @@ export function isUnmendable(code: string): boolean {
 /** `error` with a code that says whether a restart can mend it, and with what to do where none can. */
 export function explain(error: unknown, call: FailedCall): unknown {
   if (!(error instanceof BotError)) return error;
-  const code = refusalOf(error) ?? error.code;
+  // One that was late before anything answered says nothing of a bot that hangs.
+  if (error.waitedFor === 'connection') return new ExplainedError('BOT_UNREACHABLE', error.message);
+  const code = error.waitedFor === 'name' ? 'BOT_NOT_FOUND' : (refusalOf(error) ?? error.code);
   const kind = KINDS[code];
   return kind === undefined ? error : new ExplainedError(code, `${error.message}; ${kind.advice(call)}`);
 }
 
 function refusalOf({ code, status }: BotError): RefusalCode | null {
   // 408 is a time-out of the bot's own.
-  if (code !== 'BOT_STATUS' || status === null || status < 400 || status > 499 || status === 408) return null;
+  if (code !== 'BOT_STATUS' || status === null || status > 499 || status === 408) return null;
+  if (status < 400) return 'BOT_MALFORMED';
   if (status === 404 || status === 405) return 'BOT_NO_SUCH_CALL';
   return status === 429 ? 'BOT_RATE_LIMITED' : 'BOT_STATUS_4XX';
 }

@@ -110,7 +110,10 @@ describe('answers that are no answer', () => {
         const sockets = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('TCP'));
         const before = sockets();
         const began = performance.now();
-        expect((await failure(bot.close(REQUEST, within(300)))).code).toBe('BOT_TIMEOUT');
+        expect(await failure(bot.close(REQUEST, within(300)))).toMatchObject({
+          code: 'BOT_TIMEOUT',
+          waitedFor: 'connection',
+        });
         // Well before the 5 s after which a connection is given up by itself.
         expect(performance.now() - began).toBeLessThan(3_000);
         await until('no socket is left', () => sockets().length === before.length, 1_000);
@@ -120,6 +123,12 @@ describe('answers that are no answer', () => {
       }
     },
   );
+
+  it('a bot that takes the connection and does not answer is told from one that does not', async () => {
+    await withBot({ health: [{ do: 'hang' }] }, async (bot) => {
+      expect(await failure(readHealth(bot, 300))).toMatchObject({ code: 'BOT_TIMEOUT', waitedFor: 'answer' });
+    });
+  });
 
   it('both address families refused is still refused', async () => {
     const bot = createHttpBot({ url: `http://localhost:${await freePort()}` });

@@ -10,6 +10,7 @@ import {
   restartedForSilence,
   rested,
   sawTick,
+  silenceOf,
 } from '../../../src/heal/cadence.ts';
 
 const SECOND = 1_000;
@@ -45,18 +46,6 @@ describe('the bound of a tick', () => {
     expect(boundOf(slow)).toEqual({ maxAgeMs: 300 * MINUTE, learning: true });
   });
 
-  it('is what the settings of the bot allow, twice over, until it has shown its own cadence', () => {
-    const told = { ...NO_CADENCE, told: 10 * MINUTE };
-    expect(boundOf(told)).toEqual({ maxAgeMs: 20 * MINUTE, learning: true });
-    // Its settings allow that much, and it ticks far more often.
-    expect(boundOf({ ...ticks(told, 0, GAPS + 1, 5 * SECOND), told: 10 * MINUTE })).toEqual({
-      maxAgeMs: LEAST_MS,
-      learning: false,
-    });
-    // Set to be slower than the boot before.
-    expect(boundOf({ ...NO_CADENCE, floor: LEAST_MS, told: 10 * MINUTE }).maxAgeMs).toBe(20 * MINUTE);
-  });
-
   it('leaves a bot on five-minute candles alone from its first tick on', () => {
     let cadence = NO_CADENCE;
     for (let at = 0; at < 24 * 60 * MINUTE; at += 5 * SECOND) {
@@ -79,6 +68,23 @@ describe('the bound of a tick', () => {
     const quick = ticks(NO_CADENCE, 0, GAPS + 1, SECOND);
     const jumped = sawTick(quick, 1_000 * MINUTE, 'a', 30 * SECOND);
     expect(boundOf(jumped).maxAgeMs).toBe(5 * LEAST_MS);
+  });
+});
+
+describe('the silence of a bot', () => {
+  it('is as long as its last tick is old, where nobody saw it come', () => {
+    expect(silenceOf(sawTick(NO_CADENCE, 0, 'a', 5 * SECOND), 100 * SECOND, 6 * SECOND)).toBe(100 * SECOND);
+  });
+
+  it('counts from when the tick was seen to come, however far the clock of the bot is behind', () => {
+    const first = sawTick(NO_CADENCE, -1_000 * SECOND, 'a', 5 * SECOND);
+    const second = sawTick(first, -999 * SECOND, 'a', 6 * SECOND);
+    expect(silenceOf(second, 1_005 * SECOND, 8 * SECOND)).toBe(2 * SECOND);
+  });
+
+  it('after a halt is that of the next tick', () => {
+    const second = sawTick(sawTick(NO_CADENCE, 0, 'a', 0), SECOND, 'a', SECOND);
+    expect(silenceOf(rested(second), 50 * SECOND, 60 * SECOND)).toBe(50 * SECOND);
   });
 });
 

@@ -2,6 +2,7 @@ import { createMonitor, type Probe, type Snapshot } from '@botwarden/probes';
 import { createFakeClock } from '@botwarden/probes/testing';
 import { describe, expect, it } from 'vitest';
 import { BotError, type BotErrorCode } from '../../../src/bot/bot.ts';
+import type { WaitedFor } from '../../../src/json-call.ts';
 import { BotUnhealthyError } from '../../../src/watch/bot-probes.ts';
 import { factsOf } from '../../../src/watch/facts.ts';
 import { explain, obstaclesOf } from '../../../src/watch/unmendable.ts';
@@ -10,6 +11,8 @@ const CALL = { adapter: 'http', path: 'BOT_HEALTH_PATH' } as const;
 const answered = (status: number, code: BotErrorCode = 'BOT_STATUS') =>
   new BotError(code, `GET /health: answered ${status}`, { status });
 const failed = (code: BotErrorCode) => new BotError(code, `GET /health: ${code}`);
+
+const late = (waitedFor: WaitedFor) => new BotError('BOT_TIMEOUT', 'GET /health: late', { waitedFor });
 
 /** Lets the probe `api` fail by each of these in turn, one a second, and reads the facts of the last moment. */
 async function seen(...errors: Array<Error | 'pass'>) {
@@ -72,6 +75,10 @@ describe('what the API of the bot is taken for', () => {
     ['one that answers 405', Array(9).fill(answered(405)), 'refuses'],
     ['one that answers 429', Array(9).fill(answered(429)), 'refuses'],
     ['one that answers 400', Array(9).fill(answered(400)), 'refuses'],
+    ['one that answers 204', Array(9).fill(answered(204)), 'refuses'],
+    ['one whose name is not resolved in time', Array(9).fill(late('name')), 'unnamed'],
+    ['one to which no connection is made in time', Array(9).fill(late('connection')), 'gone'],
+    ['one that takes the connection and does not answer in time', Array(9).fill(late('answer')), 'silent'],
     ['one whose certificate is not accepted', Array(9).fill(failed('BOT_TLS')), 'refuses'],
     ['one that redirects', Array(9).fill(failed('BOT_REDIRECT')), 'refuses'],
     ['one that speaks something else', Array(9).fill(failed('BOT_MALFORMED')), 'refuses'],
