@@ -1,11 +1,17 @@
 #!/usr/bin/env node
+import { endProcess } from '@botwarden/service/ending';
 import { run } from './cli.ts';
 
 process.exitCode = await run({
   argv: process.argv.slice(2),
   env: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
+  // Made when somebody writes to it: a dashboard that runs has nothing but the log on standard output.
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
   client: new URL('../client/', import.meta.url),
-  exit: (code) => process.exit(code),
+  exit: (code) => endProcess(process, code),
 });

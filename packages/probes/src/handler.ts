@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type AnswerOptions, answer, notFound } from './answer.ts';
+import { type AnswerOptions, notFound } from './answer.ts';
 import { ProbeOptionError } from './errors.ts';
 import type { Monitor } from './monitor.ts';
+import { preparedAnswers } from './prepared.ts';
 
 /** Who may see more than the status. */
 export type DetailPolicy = 'always' | 'never' | 'when-authorized';
@@ -47,15 +48,19 @@ export function healthHandler(monitor: Monitor, options: HealthHandlerOptions = 
       return false;
     }
   };
+  const answers = preparedAnswers(monitor, document);
   return (request, response, next) => {
-    const given =
-      answer(request, monitor.snapshot(), {
-        details: mayReadDetails(request),
-        shuttingDown: shuttingDown?.() ?? false,
-        ...(document === undefined ? {} : { document }),
-      }) ?? (next === undefined ? notFound(request) : undefined);
-    if (given === undefined) return next?.();
-    response.writeHead(given.status, given.headers).end(given.body);
+    const given = answers(request, {
+      details: mayReadDetails(request),
+      shuttingDown: shuttingDown?.() ?? false,
+    });
+    if (given !== undefined) {
+      response.writeHead(given.status, given.headers).end(given.body);
+    } else if (next !== undefined) next();
+    else {
+      const { status, headers, body } = notFound(request);
+      response.writeHead(status, headers).end(body);
+    }
   };
 }
 

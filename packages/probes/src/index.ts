@@ -6,6 +6,7 @@ export {
   type HealthRequest,
   notFound,
 } from './answer.ts';
+export { createMonitor } from './background-monitor.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type Duration, parseDuration } from './duration.ts';
 export { ProbeError, type ProbeErrorCode, ProbeOptionError } from './errors.ts';
@@ -25,19 +26,18 @@ export {
   healthJson,
 } from './health-json.ts';
 export type { HistoryLimits } from './history.ts';
-export {
-  type Change,
-  createMonitor,
-  type GroupView,
-  type Monitor,
-  type MonitorEvents,
-  type MonitoredProbe,
-  type MonitorOptions,
-  type Pause,
-  type ProbeSettings,
-  type ProbeView,
-  type Run,
-  type Snapshot,
+export type {
+  Change,
+  GroupView,
+  Monitor,
+  MonitorEvents,
+  MonitoredProbe,
+  MonitorOptions,
+  Pause,
+  ProbeSettings,
+  ProbeView,
+  Run,
+  Snapshot,
 } from './monitor.ts';
 export {
   type ComponentType,

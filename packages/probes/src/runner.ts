@@ -1,3 +1,4 @@
+import { type Agenda, appointment } from './agenda.ts';
 import type { Clock } from './clock.ts';
 import { ProbeError } from './errors.ts';
 import { History, type HistoryLimits } from './history.ts';
@@ -14,8 +15,12 @@ export interface RunnerSettings {
   readonly history: HistoryLimits;
   readonly secrets: readonly string[];
   readonly clock: Clock;
+  /** Where turns and time-outs stand. */
+  readonly agenda: Agenda;
   /** Asked at each turn: while true the probe is not run and nothing is remembered of it. */
   readonly isPaused: () => boolean;
+  /** Told whenever what is known of the probe has changed. */
+  readonly onState: () => void;
   /** Told of each result after it entered the state. */
   readonly onResult: (result: RunResult) => void;
   /** Told when a turn was left out because of a pause. */
@@ -34,7 +39,8 @@ export class ProbeRunner {
   readonly #settings: RunnerSettings;
   readonly #history: History;
   #state: ProbeState;
-  #cancelTurn: (() => void) | undefined;
+  readonly #turn = appointment(() => this.#takeTurn());
+  readonly #timeout = appointment(() => this.#flight?.abort(this.#late()));
   /** The run that still may give a result. */
   #flight: { result: Promise<RunResult>; abort: (reason: ProbeError) => void } | undefined;
   /** True from the start of a run until the probe's own promise settles, long after a time-out perhaps. */
@@ -60,7 +66,7 @@ export class ProbeRunner {
 
   /** Takes the first turn after `delayMs`, then one every interval. */
   start(delayMs: number): void {
-    this.#cancelTurn = this.#settings.clock.after(delayMs, () => this.#turn());
+    this.#setTurn(delayMs);
   }
 
   /** Runs now, or joins the run that is under way. */
@@ -74,7 +80,7 @@ export class ProbeRunner {
   /** Forgets what was known and runs anew: at once, or when the run that is under way has let go. */
   forget(): void {
     if (this.#stopped || (this.#state.last === undefined && !this.#held)) return;
-    this.#state = initialState(this.#settings.clock.now());
+    this.#set(initialState(this.#settings.clock.now()));
     if (this.#held) this.#outdated = true;
     else if (!this.#settings.isPaused()) void this.#run();
   }
@@ -83,10 +89,10 @@ export class ProbeRunner {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#cancelTurn?.();
+    this.#settings.agenda.clear(this.#turn);
     this.#flight?.abort(closed());
     // Nothing is known from here on, and what was known must not be read as if it were.
-    this.#state = initialState(this.#settings.clock.now());
+    this.#set(initialState(this.#settings.clock.now()));
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const cancelPatience = this.#settings.clock.after(this.#settings.timeoutMs, resolve);
     try {
@@ -97,13 +103,19 @@ export class ProbeRunner {
     }
   }
 
-  #turn(): void {
+  #setTurn(inMs: number): void {
+    this.#settings.agenda.set(this.#turn, this.#settings.clock.monotonic() + inMs);
+  }
+
+  #takeTurn(): void {
     const { clock, intervalMs, isPaused, onPaused } = this.#settings;
-    // Before the run, so that a run which throws from an unexpected place cannot end the schedule.
-    this.#cancelTurn = clock.after(intervalMs, () => this.#turn());
+    // Before the run, so that a run which throws from an unexpected place cannot end the schedule. What a busy process
+    // is late by is not added up; one that was suspended begins anew.
+    const lateMs = clock.monotonic() - this.#turn.due;
+    this.#setTurn(lateMs < intervalMs / 10 ? intervalMs - lateMs : intervalMs);
     if (isPaused()) {
       // What was known before a pause says nothing about the time after it.
-      if (this.#state.last !== undefined) this.#state = initialState(clock.now());
+      if (this.#state.last !== undefined) this.#set(initialState(clock.now()));
       onPaused();
     } else if (this.#flight === undefined) {
       if (this.#held) this.#remember(this.#failure(this.#begin(), stuck()));
@@ -116,7 +128,7 @@ export class ProbeRunner {
   }
 
   #run(): Promise<RunResult> {
-    const { clock, timeoutMs } = this.#settings;
+    const { agenda, clock, timeoutMs } = this.#settings;
     const controller = new AbortController();
     const started = this.#begin();
     const { promise, resolve } = Promise.withResolvers<RunResult>();
@@ -124,7 +136,7 @@ export class ProbeRunner {
     const end = (make: () => RunResult): void => {
       if (ended) return;
       ended = true;
-      cancelTimeout();
+      agenda.clear(this.#timeout);
       this.#flight = undefined;
       const result = make();
       if (!this.#stopped && !this.#outdated) this.#remember(result);
@@ -134,9 +146,7 @@ export class ProbeRunner {
       controller.abort(reason);
       end(() => this.#failure(started, reason));
     };
-    const cancelTimeout = clock.after(timeoutMs, () =>
-      abort(new ProbeError('PROBE_TIMEOUT', `no answer within ${timeoutMs} ms`)),
-    );
+    agenda.set(this.#timeout, clock.monotonic() + timeoutMs);
     this.#flight = { result: promise, abort };
     this.#held = true;
     const call = async (): Promise<unknown> => this.probe.run(controller.signal);
@@ -155,9 +165,18 @@ export class ProbeRunner {
   }
 
   #remember(result: RunResult): void {
-    this.#state = record(this.#state, result, this.#settings.thresholds);
     this.#history.add(result);
+    this.#set(record(this.#state, result, this.#settings.thresholds));
     this.#settings.onResult(result);
+  }
+
+  #set(state: ProbeState): void {
+    this.#state = state;
+    this.#settings.onState();
+  }
+
+  #late(): ProbeError {
+    return new ProbeError('PROBE_TIMEOUT', `no answer within ${this.#settings.timeoutMs} ms`);
   }
 
   #success(started: { at: number; monotonic: number }, outcome: unknown): RunResult {

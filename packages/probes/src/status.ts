@@ -145,14 +145,47 @@ export interface Member {
  */
 export function aggregate(members: Iterable<Member>): Status {
   let worst: Status = 'pass';
-  for (const { status, critical } of members) {
-    const counted: Status = critical || status === 'pass' ? status : 'warn';
+  for (const member of members) {
+    const counted = countedAs(member.status, member.critical);
     if (RANK[counted] > RANK[worst]) worst = counted;
   }
   return worst;
 }
 
+/** What a member's status is to the whole. */
+function countedAs(status: Status, critical: boolean): Status {
+  return critical || status === 'pass' ? status : 'warn';
+}
+
+/** How many members stand at each status, so that {@link aggregate} of them costs the same however many they are. */
+export class Tally {
+  readonly #counts: Record<Status, number> = { pass: 0, warn: 0, paused: 0, unknown: 0, fail: 0 };
+  #size = 0;
+
+  /** How many members there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** As {@link aggregate} would say. */
+  get whole(): Status {
+    for (const status of WORST_FIRST) if (this.#counts[status] > 0) return status;
+    return 'pass';
+  }
+
+  add({ judged, critical }: { readonly judged: Status; readonly critical: boolean }): void {
+    this.#counts[countedAs(judged, critical)] += 1;
+    this.#size += 1;
+  }
+
+  remove({ judged, critical }: { readonly judged: Status; readonly critical: boolean }): void {
+    this.#counts[countedAs(judged, critical)] -= 1;
+    this.#size -= 1;
+  }
+}
+
 const RANK: Record<Status, number> = { pass: 0, warn: 1, paused: 2, unknown: 3, fail: 4 };
+const WORST_FIRST: readonly Status[] = ['fail', 'unknown', 'paused', 'warn'];
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });

@@ -1,8 +1,15 @@
 import { describeError, redact, redactValue } from '@botwarden/probes';
-import pino, { type Logger } from 'pino';
+import pino from 'pino';
+import { openOutput } from './output.ts';
 
-/** One JSON line per event on standard output. */
-export type Log = Logger;
+/** One JSON line per event on standard output: fields first, then a sentence. */
+export interface Log
+  extends Record<Level, (fields: Readonly<Record<string, unknown>>, sentence: string) => void> {
+  /** Waits until every line is out, `ms` milliseconds at most. True when every line is. */
+  readonly flush: (ms: number) => Promise<boolean>;
+}
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
 
 /** Options of {@link createLog}. */
 export interface LogOptions {
@@ -13,20 +20,28 @@ export interface LogOptions {
   readonly level: string;
   /** Texts that are masked literally, beside what looks like a credential. */
   readonly secrets: readonly string[];
+  /** More that stands in each line. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
-/** What a full disk may leave unwritten in memory, in bytes; more is dropped. */
-const UNWRITTEN_MAX = 1_048_576;
-
-/** Makes the log. Lines are written at once, so that the last one before an exit is not lost. Every text is masked. */
-export function createLog({ service, version, level, secrets }: LogOptions): Log {
-  const output = pino.destination({ dest: 1, sync: true, maxLength: UNWRITTEN_MAX });
-  // A full disk must not end a drain: receipt, alert and exit code speak without the log.
-  output.on('error', () => undefined);
-  return pino(
+/**
+ * Makes the log. It never waits for whoever reads it: what cannot be written is kept up to 1 MiB, then the oldest lines
+ * are dropped, and a line `log.dropped` says how many. Every text is masked.
+ */
+export function createLog({ service, version, level, secrets, fields = {} }: LogOptions): Log {
+  const base = { service, version, ...(redactValue(fields, secrets) as object) };
+  const output = openOutput({
+    fd: 1,
+    dropped: (lines) => {
+      const told = { level: 'warn', time: new Date().toISOString(), ...base, event: 'log.dropped', lines };
+      const message = `${lines} line(s) of the log were dropped here: standard output did not take them.`;
+      return `${JSON.stringify({ ...told, message })}\n`;
+    },
+  });
+  const logger = pino(
     {
       level,
-      base: { service, version },
+      base,
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: 'message',
       formatters: {
@@ -38,14 +53,12 @@ export function createLog({ service, version, level, secrets }: LogOptions): Log
       },
       // The error is a line of text by then.
       serializers: { err: (text: unknown) => text },
-      hooks: {
-        logMethod(args, method) {
-          const [first, second, ...rest] = args as unknown as [unknown, unknown, ...unknown[]];
-          const masked = [first, second].map((arg) => (typeof arg === 'string' ? redact(arg, secrets) : arg));
-          method.apply(this, [...masked, ...rest] as Parameters<typeof method>);
-        },
-      },
     },
-    output,
+    { write: output.write },
   );
+  const at =
+    (name: Level): Log[Level] =>
+    (fields, sentence) =>
+      logger[name](fields, redact(sentence, secrets));
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), flush: output.flush };
 }

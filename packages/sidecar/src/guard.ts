@@ -34,7 +34,7 @@ export interface GuardOptions {
   /** Null where no gate can hold a lease, as without DRAIN_TOKEN. */
   readonly leases: Leases | null;
   readonly hold: Pick<Hold, 'current' | 'known' | 'on'>;
-  readonly vanished: Pick<VanishedPositions, 'concern'>;
+  readonly vanished: Pick<VanishedPositions, 'concern' | 'current'>;
   readonly rules: HealRules;
   readonly tickLimit: TickLimit;
   readonly knownModels: KnownModels;
@@ -144,7 +144,9 @@ export function createGuard(options: GuardOptions): Guard {
       history: (probe): readonly RunResult[] => monitor.history(probe),
     });
     // The first boot that answers may be one that an earlier sidecar left halted; any later one cannot be.
-    if (!met && facts.api === 'answers') meet(snapshot);
+    // One that does not name itself is met once its gate has.
+    const named = lease !== null || facts.instance !== null;
+    if (!met && named && facts.api === 'answers') meet(snapshot);
     healer.look(facts);
     news.look(snapshot);
     show();
@@ -162,17 +164,18 @@ export function createGuard(options: GuardOptions): Guard {
   const meet = (snapshot: Snapshot): void => {
     met = true;
     const { instance, trading } = selfOf(snapshot);
+    const boot = leases?.holder() ?? null;
     const found = decideOnReturn({
       unfinished: receipts.unfinished(),
       receipts: receipts.newest(),
       instance,
-      boot: leases?.holder() ?? null,
+      boot,
       trading,
       onHold: hold.current() !== null,
     });
     if (found.action === 'nothing') return;
     log.warn({ event: `return.${found.action}`, drain_id: found.receipt.drain_id, instance }, found.sentence);
-    if (found.action === 'restart-bot') healer.leftHalted(instance);
+    if (found.action === 'restart-bot') healer.leftHalted(boot ?? instance);
   };
 
   // ── What must outlive this process ──────────────────────────────────────────────────────────────────────────
@@ -344,6 +347,8 @@ export function createGuard(options: GuardOptions): Guard {
         positions: openNow(),
         drain: { active: drainer.current() !== null, unfinished: unfinished !== undefined },
         hold: hold.current(),
+        vanished: vanished.current(),
+        acknowledgedAt: receipts.acknowledgedAt(),
         undelivered,
         concerns: concerns(
           {
@@ -381,7 +386,7 @@ export function createGuard(options: GuardOptions): Guard {
     },
     restartHalted() {
       const { instance, trading } = selfOf(monitor.snapshot());
-      if (trading === 'halted') healer.leftHalted(instance);
+      if (trading === 'halted') healer.leftHalted(leases?.holder() ?? instance);
       safely();
     },
     close() {

@@ -9,12 +9,18 @@ const record = (signal: NodeJS.Signals): void => {
 const RECORDED = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 for (const signal of RECORDED) process.on(signal, record);
 
+const { endProcess } = await import('@botwarden/service/ending');
 const host: Host = {
   argv: process.argv.slice(2),
   env: process.env,
   stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
+  // Made when somebody writes to it: a sidecar that runs has nothing but the log on standard output.
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
   takeSignals() {
     for (const signal of RECORDED) process.off(signal, record);
     return early;
@@ -25,7 +31,7 @@ const host: Host = {
     process.on('uncaughtException', listener);
     process.on('unhandledRejection', listener);
   },
-  exit: (code) => process.exit(code),
+  exit: (code) => endProcess(process, code),
 };
 
 const { run } = await import('./cli.ts');

@@ -19,6 +19,9 @@ import { watchBots } from '../watch/bots.ts';
 /** How long the end may take: open answers, the last lines of history. In milliseconds. */
 const STOP_MS = 4_000;
 
+/** The longest that the last lines of the log may take to go out, in milliseconds. */
+const LOG_MS = 250;
+
 /** Serves the dashboard until a signal. Gives the exit code when it cannot. */
 export async function serve(host: Host): Promise<number> {
   let config: Config;
@@ -76,7 +79,8 @@ export async function serve(host: Host): Promise<number> {
   if (problem !== null) {
     log.error({ event: 'listen.failed' }, problem);
     await store?.close(STOP_MS / 4);
-    return 1;
+    await log.flush(LOG_MS);
+    return host.exit(1);
   }
   terminusWithHealth(server, monitor, {
     signals: ['SIGTERM', 'SIGINT'],
@@ -99,6 +103,7 @@ export async function serve(host: Host): Promise<number> {
       history.flush();
       await store?.close(STOP_MS / 2);
       log.info({ event: 'stopped' }, 'Stopped.');
+      await log.flush(LOG_MS);
       host.exit(0);
     },
     logger: (message, error) => log.error({ event: 'shutdown.failed', err: error }, message),

@@ -95,7 +95,13 @@ describe('a dashboard with a database of its own, over a real sidecar and a real
     const first = await dashboardFor(env);
     await becomes(first, 'Healthy');
     await misbehave(trader, 'fail-close');
-    await fetch(`${sidecar.url}/drain`, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` } });
+    // For one boot, as a gate asks: a drain that a person asks for would stand, and begin again.
+    const { instance } = (await (await fetch(`${trader.url}/health`)).json()) as { instance: string };
+    await fetch(`${sidecar.url}/drain`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ boot: instance }),
+    });
     const bad = await until('the drain is known', async () =>
       (await bot(first)).drains.find(({ outcome }) => outcome === 'not_flat'),
     );

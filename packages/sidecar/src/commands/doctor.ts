@@ -1,14 +1,16 @@
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { diagnose, RULES } from '../doctor/diagnose.ts';
+import { readManifests } from '../doctor/manifests.ts';
 import { ComposeModelError, readComposeModel } from '../doctor/model.ts';
 import { report, reportJson } from '../doctor/report.ts';
 import { type Named, NoSuchServiceError } from '../doctor/roles.ts';
 import type { Host } from '../host.ts';
 
-const USAGE = `Names what is wrong in a Compose stack for guarding a bot, and which commands would leave positions open.
+const USAGE = `Names what is wrong in a Compose stack, or in manifests of Kubernetes, for guarding a bot, and which commands would leave positions open.
 
   docker compose config --format json | botwarden doctor [--json] [--bot SERVICE] [--sidecar SERVICE]
+  kubectl kustomize FOLDER | botwarden doctor [--json] [--bot WORKLOAD/CONTAINER] [--sidecar WORKLOAD/CONTAINER]
 
   --json             for a program, in place of a person
   --bot SERVICE      the bot, where BOT_URL of the sidecar does not lead to it
@@ -41,8 +43,10 @@ export async function doctor(args: readonly string[], host: Host): Promise<numbe
   host.onSignal('SIGINT', () => host.exit(130));
   host.onSignal('SIGTERM', () => host.exit(143));
   try {
-    const findings = diagnose(readComposeModel(await text(host.stdin)), options.named);
-    host.stdout.write(`${options.json ? reportJson(findings) : report(findings)}\n`);
+    const input = await text(host.stdin);
+    const model = readManifests(input) ?? readComposeModel(input);
+    const findings = diagnose(model, options.named);
+    host.stdout.write(`${options.json ? reportJson(findings) : report(findings, model.platform)}\n`);
     return findings.some(({ severity }) => severity === 'error') ? 1 : 0;
   } catch (error) {
     if (error instanceof ComposeModelError || error instanceof NoSuchServiceError)

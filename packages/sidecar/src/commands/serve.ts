@@ -49,6 +49,9 @@ const LIMITED_MS = 1_000;
 /** What is left for the exit itself, in milliseconds. */
 const LAST_MS = 50;
 
+/** The longest that the last lines of the log may take to go out, in milliseconds. */
+const LOG_MS = 250;
+
 /** How long a process that ends well waits for its alerts, in milliseconds. */
 const GOOD_NEWS_MS = 1000;
 
@@ -90,7 +93,8 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     version: VERSION,
     level: config.logLevel,
     secrets: config.secrets,
-  }).child({ bot: config.botName });
+    fields: { bot: config.botName },
+  });
   const clock = systemClock;
   const { botName, secrets } = config;
   const receipts = await openReceiptLog({ path: config.drain.log, log });
@@ -147,6 +151,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     spares: () => spares(),
     boot: leases.holder,
     seen: vanished.seen,
+    secrets,
   });
   const drainer = createDrainer({
     bot,
@@ -249,14 +254,19 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   void ending.promise.then(({ state }) => {
     code = exitCodeOf(state === 'started' ? 'abandoned' : state);
   });
+  /** What is left of the budget, in milliseconds, less what the exit itself takes. */
   const budgetLeft = (): number =>
-    (stoppedAt ?? clock.elapsed()) + config.drain.timeoutMs - LAST_MS - clock.elapsed();
+    Math.max(0, (stoppedAt ?? clock.elapsed()) + config.drain.timeoutMs - LAST_MS - clock.elapsed());
+  const end = async (exitCode: number): Promise<never> => {
+    await log.flush(Math.min(LOG_MS, budgetLeft()));
+    return host.exit(exitCode);
+  };
   const leave = async (): Promise<never> => {
     await ending.promise;
     // Good news does not hold up a stop for long when nobody takes it.
     const patience = code === 0 ? GOOD_NEWS_MS : RESERVE_MS;
-    await alerts.flush(Math.min(patience, Math.max(0, budgetLeft())));
-    return host.exit(code ?? 3);
+    await alerts.flush(Math.min(patience, budgetLeft()));
+    return end(code ?? 3);
   };
   const stop = (signal: StopSignal): void => {
     stoppedAt ??= clock.elapsed();
@@ -268,7 +278,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     if (abandoned !== null) ending.resolve(abandoned);
     await ending.promise;
     await alerts.flush(EXIT_MS);
-    host.exit(code ?? 3);
+    await end(code ?? 3);
   };
   host.onSignal('SIGTERM', () => stop('SIGTERM'));
   host.onSignal('SIGINT', () => stop('SIGINT'));
@@ -276,11 +286,11 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
   host.onUncaught((error) => {
     defects.tell('that nothing caught', error);
     // Money first: a drain that runs is not ended by it, and what became of one that has ended is still told.
-    if (drainer.current() === null) void alerts.flush(EXIT_MS).finally(() => host.exit(code ?? 1));
+    if (drainer.current() === null) void alerts.flush(EXIT_MS).finally(() => end(code ?? 1));
   });
   if (problem !== null) {
     log.error({ event: 'listen.failed' }, problem);
-    if (early.length === 0) return host.exit(1);
+    if (early.length === 0) return end(1);
   } else {
     createTerminus(server, {
       signals: ['SIGTERM', 'SIGINT'],

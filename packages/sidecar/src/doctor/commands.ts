@@ -1,17 +1,9 @@
-import type { Service } from './model.ts';
+import type { Pod, Service } from './model.ts';
 import type { Stack } from './roles.ts';
-
-/** Commands that give no time at all: no stack can make them safe. */
-export const NEVER_SAFE: readonly string[] = [
-  'docker kill',
-  'docker rm -f',
-  'docker compose kill',
-  'docker compose down -t 0',
-];
 
 /** The ways in which a person or a host stops a bot, by what Compose and the engine do then. */
 export interface Stops {
-  /** Compose stops the sidecar first, when that depends on the bot. */
+  /** Compose stops the sidecar first, when that depends on the bot; Kubernetes has none of these. */
   readonly inOrder: readonly string[];
   /** The bot gets SIGTERM while the sidecar knows nothing of it, or at the same instant as the sidecar. */
   readonly botFirst: readonly string[];
@@ -19,6 +11,7 @@ export interface Stops {
 
 /** The ways in which this bot is stopped, as they would be typed. */
 export function stopsOf(bot: Service, { name }: Pick<Stack, 'name'>): Stops {
+  if (bot.pod !== undefined) return stopsOfPod(bot.pod);
   const service = bot.name;
   const container = bot.container_name ?? (name === undefined ? service : `${name}-${service}-1`);
   return {
@@ -33,6 +26,22 @@ export function stopsOf(bot: Service, { name }: Pick<Stack, 'name'>): Stops {
       `docker stop ${container}`,
       `docker restart ${container}`,
       'stopping the engine, shutdown or reboot of the host',
+    ],
+  };
+}
+
+function stopsOfPod({ name, kind }: Pod): Stops {
+  const target = `${kind.toLowerCase()}/${name}`;
+  return {
+    inOrder: [],
+    botFirst: [
+      `kubectl delete pod (of ${target})`,
+      `kubectl rollout restart ${target}`,
+      `kubectl scale ${target} --replicas=0`,
+      `kubectl delete ${target}`,
+      `kubectl apply (after a change of ${target})`,
+      'kubectl drain NODE, and an autoscaler that does it',
+      'a liveness probe that fails',
     ],
   };
 }

@@ -31,10 +31,10 @@ export const exposure: readonly Rule[] = [
   {
     code: 'SECRET_IN_ENVIRONMENT',
     about: 'a secret in the environment and not in a file',
-    find: ({ services }) =>
+    find: ({ services, words }) =>
       services.flatMap((service) =>
         secretsIn(service.environment).map((key) => {
-          const happens = `${key} stands in its environment: \`docker inspect\` shows it, and every process and crash report in the container has it.`;
+          const happens = `${key} stands in its environment: ${words.shownBy} shows it, and every process and crash report in the container has it.`;
           const mend = `Put it into a file, mount that as a secret, and set ${key}_FILE, which Botwarden and Postgres read; have a program that cannot read it from the file.`;
           return ADDRESSES.has(key) && !URL_WITH_PASSWORD.test(String(service.environment?.[key]))
             ? warning(service, `${happens} Such an address is a password.`, mend)
@@ -45,7 +45,7 @@ export const exposure: readonly Rule[] = [
   {
     code: 'SECRET_IN_COMMAND',
     about: 'a secret on a command line',
-    find: ({ services }) =>
+    find: ({ services, words }) =>
       services
         .filter((service) =>
           [...commandLine(service), ...(service.healthcheck?.test ?? [])].some(
@@ -55,7 +55,7 @@ export const exposure: readonly Rule[] = [
         .map((service) =>
           error(
             service,
-            'A password stands on its command line or in its health check: `docker inspect` and every list of processes show it.',
+            `A password stands on its command line or in its health check: ${words.shownBy} and every list of processes show it.`,
             'Let the program read it from a file that is mounted as a secret.',
           ),
         ),
@@ -63,6 +63,7 @@ export const exposure: readonly Rule[] = [
   {
     code: 'SECRET_IN_IMAGE',
     about: 'a secret as build argument',
+    platforms: ['compose'],
     find: ({ services }) =>
       services.flatMap((service) =>
         secretsIn(service.build?.args).map((key) =>
@@ -77,6 +78,7 @@ export const exposure: readonly Rule[] = [
   {
     code: 'DEVELOPMENT_SECRETS',
     about: 'secrets that everyone knows',
+    platforms: ['compose'],
     find: ({ secretFiles, production }) => {
       if (!secretFiles.some((file) => /(^|\/)docker\/secrets\/development\//.test(file))) return [];
       return [
@@ -91,22 +93,20 @@ export const exposure: readonly Rule[] = [
   {
     code: 'PORT_PUBLISHED',
     about: 'a port that others can reach',
-    find: ({ services, bots, sidecars, databases }) =>
+    find: ({ services, bots, sidecars, databases, words, platform }) =>
       services.flatMap((service) =>
         (service.ports ?? [])
           .filter(({ host_ip }) => !isLoopback(host_ip))
           .map((port) => {
             const happens = `Port ${port.target} is published on ${port.host_ip || 'every address of the host'}, past its firewall`;
             return [...bots, ...sidecars, ...databases].includes(service)
-              ? error(
-                  service,
-                  `${happens}: others can reach what only this stack should.`,
-                  'Take ports out; services of one stack reach each other without. From the host: docker compose exec.',
-                )
+              ? error(service, `${happens}: others can reach what only this stack should.`, words.reach)
               : warning(
                   service,
                   `${happens}: others can reach it.`,
-                  `Publish it on the loopback only: "127.0.0.1:${port.published ?? port.target}:${port.target}", and put a reverse proxy with authentication in front.`,
+                  platform === 'kubernetes'
+                    ? `${words.reach} Or put a reverse proxy with authentication in front.`
+                    : `Publish it on the loopback only: "127.0.0.1:${port.published ?? port.target}:${port.target}", and put a reverse proxy with authentication in front.`,
                 );
           }),
       ),
@@ -124,7 +124,9 @@ export const exposure: readonly Rule[] = [
               key === 'pid'
                 ? 'It sees, and may end, the processes of the host; its own init is not the first of them.'
                 : 'It has the network of the host: every port it listens on is open to whoever reaches the host.',
-              `Take ${key} out.`,
+              service.pod === undefined
+                ? `Take ${key} out.`
+                : `Take ${key === 'pid' ? 'hostPID' : 'hostNetwork'} out.`,
             ),
           ),
       ),

@@ -1,3 +1,4 @@
+import type { Platform } from './platform.ts';
 import type { Pair, Stack } from './roles.ts';
 
 /** `error`: positions can be left open, the bot can stay down, or something is exposed. `warning`: worth mending. */
@@ -27,6 +28,8 @@ export interface Rule {
   readonly code: string;
   /** One line for `--help`: what is wrong when it finds something. */
   readonly about: string;
+  /** Where it is looked for; unset: everywhere. */
+  readonly platforms?: readonly Platform[];
   readonly find: (stack: Stack) => readonly Found[];
 }
 

@@ -17,13 +17,14 @@ export const healing: readonly Rule[] = [
           error(
             service,
             `It has no restart policy: ${staysDown(service, stack)}.`,
-            'Set restart: unless-stopped.',
+            service.pod === undefined ? 'Set restart: unless-stopped.' : 'Set restartPolicy: Always.',
           ),
         ),
   },
   {
     code: 'RESTART_POLICY_GIVES_UP',
     about: 'on-failure does not bring back everything',
+    platforms: ['compose'],
     find: (stack) =>
       guarded(stack).flatMap((service) => {
         const { policy, attempts } = restartOf(service);
@@ -49,6 +50,7 @@ export const healing: readonly Rule[] = [
   {
     code: 'SHARED_NAMESPACE',
     about: 'bot or sidecar lives in the namespace of another container',
+    platforms: ['compose'],
     find: (stack) =>
       guarded(stack).flatMap((service) =>
         (['pid', 'ipc', 'network_mode'] as const)
@@ -65,6 +67,7 @@ export const healing: readonly Rule[] = [
   {
     code: 'NO_INIT',
     about: 'nothing reaps what is left behind',
+    platforms: ['compose'],
     find: (stack) =>
       guarded(stack)
         .filter((service) => service.init !== true && !hasInit(commandLine(service)))
@@ -79,6 +82,7 @@ export const healing: readonly Rule[] = [
   {
     code: 'NO_HEALTHCHECK',
     about: 'nobody can ask how it is',
+    platforms: ['compose'],
     find: (stack) =>
       [...guarded(stack), ...stack.databases, ...stack.dashboards].flatMap((service) => {
         const { healthcheck } = service;
@@ -100,6 +104,7 @@ export const healing: readonly Rule[] = [
   {
     code: 'HEALTHCHECK_ALWAYS_PASSES',
     about: 'a health check that passes on a 503',
+    platforms: ['compose'],
     find: ({ services }) =>
       services
         .filter((service) => {
@@ -123,6 +128,7 @@ export const healing: readonly Rule[] = [
   {
     code: 'HEALTHCHECK_WITHOUT_LIMIT',
     about: 'a health check that may hang',
+    platforms: ['compose'],
     find: ({ services }) =>
       services
         .filter((service) => {
@@ -141,6 +147,7 @@ export const healing: readonly Rule[] = [
   {
     code: 'SIDECAR_HEALTH_IS_BOTS',
     about: 'the health check of the sidecar is about the bot',
+    platforms: ['compose'],
     find: inPairs(({ sidecar }) => {
       const path = botsHealth(sidecar);
       if (path === undefined) return [];
@@ -156,6 +163,7 @@ export const healing: readonly Rule[] = [
   {
     code: 'START_PERIOD_TOO_SHORT',
     about: 'the bot counts as unhealthy while it still may load',
+    platforms: ['compose'],
     find: inPairs(({ bot, sidecar }) => {
       const { healthcheck } = bot;
       if (!healthcheck?.test || healthcheck.disable === true) return [];

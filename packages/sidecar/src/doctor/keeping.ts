@@ -7,14 +7,14 @@ export const keeping: readonly Rule[] = [
   {
     code: 'RECEIPTS_NOT_KEPT',
     about: 'the receipts of the drains are on no volume',
-    find: inPairs(({ sidecar }) => {
+    find: inPairs(({ sidecar }, { words }) => {
       const log = variable(sidecar, 'DRAIN_LOG') ?? '/var/lib/botwarden/drains.jsonl';
       if (isKept(sidecar, log)) return [];
       return [
         error(
           sidecar,
-          `${log} is on no named volume that it can write to: the receipts are lost when its container is replaced, and a new sidecar cannot know that a drain was never ended or that the bot was left halted.`,
-          `Mount a named volume at ${posix.dirname(log)}.`,
+          `${log} is not on ${words.volume} that it can write to: the receipts are lost when its container is replaced, and a new sidecar cannot know that a drain was never ended or that the bot was left halted.`,
+          `Mount ${words.volume} at ${posix.dirname(log)}.`,
         ),
       ];
     }),
@@ -22,7 +22,7 @@ export const keeping: readonly Rule[] = [
   {
     code: 'DATABASE_NOT_KEPT',
     about: 'the database is on no volume',
-    find: ({ databases }) =>
+    find: ({ databases, words }) =>
       databases
         .filter((database) => {
           const data = variable(database, 'PGDATA') ?? '/var/lib/postgresql/data';
@@ -32,14 +32,15 @@ export const keeping: readonly Rule[] = [
         .map((database) =>
           error(
             database,
-            'Its data is on no named volume: it is gone with the container, and FLAT_CHECK_SQL then finds nothing open whatever is open on the exchange.',
-            'Mount a named volume at /var/lib/postgresql/data (from Postgres 18 on at /var/lib/postgresql).',
+            `Its data is not on ${words.volume}: it is gone with the container, and FLAT_CHECK_SQL then finds nothing open whatever is open on the exchange.`,
+            `Mount ${words.volume} at /var/lib/postgresql/data (from Postgres 18 on at /var/lib/postgresql).`,
           ),
         ),
   },
   {
     code: 'LOGS_UNBOUNDED',
     about: 'logs that fill the disk',
+    platforms: ['compose'],
     find: ({ services }) =>
       services
         .filter(({ logging }) => {
@@ -57,14 +58,14 @@ export const keeping: readonly Rule[] = [
   {
     code: 'NO_MEMORY_LIMIT',
     about: 'a bot that may take all memory',
-    find: ({ bots }) =>
+    find: ({ bots, words }) =>
       bots
         .filter(({ mem_limit, deploy }) => !(mem_limit ?? deploy?.resources?.limits?.memory))
         .map((bot) =>
           warning(
             bot,
             'It has no memory limit: when it takes all there is, the host may end the database or the sidecar in its place.',
-            'Set mem_limit to what it needs at most.',
+            `Set ${words.memory} to what it needs at most.`,
           ),
         ),
   },

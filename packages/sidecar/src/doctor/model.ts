@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Platform } from './platform.ts';
 
 // What `docker compose config --format json` prints, as far as the rules ask. Compose has already put in variables,
 // defaults and overrides, and brought short forms to long ones.
@@ -74,11 +75,38 @@ const compose = z.looseObject({
   secrets: z.record(text, z.looseObject({ file: text.nullish() })).nullish(),
 });
 
-/** A service of the stack, under its name. */
-export type Service = z.output<typeof service> & { readonly name: string };
+/** What a probe of a kubelet asks, and how long it is patient before it acts; in milliseconds. */
+export interface PodProbe {
+  /** Null where it asks otherwise than by HTTP. */
+  readonly path: string | null;
+  readonly port: string | null;
+  readonly patienceMs: number;
+}
 
-/** A stack that Compose can run. */
+/** The pod that a container of Kubernetes lives in, and its place there. */
+export interface Pod {
+  /** Of the Deployment, or whatever else makes it. */
+  readonly name: string;
+  readonly kind: string;
+  /** From the first signal to SIGKILL, for all of its containers together. */
+  readonly graceMs: number;
+  /** An init container that restarts: it starts before the others and ends after them. */
+  readonly native: boolean;
+  /** Of a Deployment. */
+  readonly strategy: string | null;
+  /** A PodDisruptionBudget keeps it from being evicted. */
+  readonly guarded: boolean;
+  readonly liveness: PodProbe | null;
+  readonly startup: PodProbe | null;
+  readonly ports: readonly string[];
+}
+
+/** A service of the stack, under its name; or a container of a pod, under `WORKLOAD/CONTAINER`. */
+export type Service = z.output<typeof service> & { readonly name: string; readonly pod?: Pod };
+
+/** A stack that Compose or Kubernetes can run. */
 export interface ComposeModel {
+  readonly platform: Platform;
   /** The project's; undefined where the input does not say. */
   readonly name: string | undefined;
   readonly services: readonly Service[];
@@ -86,7 +114,7 @@ export interface ComposeModel {
   readonly secretFiles: readonly string[];
 }
 
-/** The input is not what `docker compose config --format json` prints. */
+/** The input is neither what `docker compose config --format json` prints nor a stream of manifests. */
 export class ComposeModelError extends Error {
   override readonly name = 'ComposeModelError';
   readonly code = 'NOT_A_COMPOSE_MODEL';
@@ -98,7 +126,8 @@ export class ComposeModelError extends Error {
  * @throws {ComposeModelError} when it is something else.
  */
 export function readComposeModel(json: string): ComposeModel {
-  const expected = 'expected what `docker compose config --format json` prints';
+  const expected =
+    'expected what `docker compose config --format json` prints, or manifests as `kubectl kustomize` does';
   if (json.trim() === '') {
     throw new ComposeModelError(
       `${expected}, got nothing; the error of docker compose stands above, if it had one`,
@@ -120,6 +149,7 @@ export function readComposeModel(json: string): ComposeModel {
   if (Object.keys(services).length === 0) throw new ComposeModelError(`${expected}; it has no service`);
   return {
     name: name ?? undefined,
+    platform: 'compose',
     services: Object.entries(services).map(([key, one]) => ({ ...one, name: key })),
     secretFiles: Object.values(secrets ?? {}).flatMap(({ file }) => (file ? [file] : [])),
   };

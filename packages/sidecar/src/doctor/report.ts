@@ -1,10 +1,11 @@
-import { NEVER_SAFE } from './commands.ts';
 import type { Finding } from './finding.ts';
+import { type Platform, WORDS } from './platform.ts';
 
-const never = `No stack is safe from ${NEVER_SAFE.map((command) => `\`${command}\``).join(', ')}: they leave no time to close anything.`;
+const never = (platform: Platform): string =>
+  `No stack is safe from ${WORDS[platform].neverSafe.map((command) => `\`${command}\``).join(', ')}: they leave no time to close anything.`;
 
 /** The findings for a person. */
-export function report(findings: readonly Finding[]): string {
+export function report(findings: readonly Finding[], platform: Platform = 'compose'): string {
   const blocks = findings.map(({ code, severity, service, happens, mend, leavesOpen }) =>
     [
       `${severity.padEnd(7)}  ${service === null ? '' : `${service}: `}${code}`,
@@ -21,7 +22,7 @@ export function report(findings: readonly Finding[]): string {
     findings.length === 0
       ? 'Nothing is wrong.'
       : `${count(errors, 'error')}, ${count(findings.length - errors, 'warning')}.`;
-  return [...blocks, `${sum} ${never}`].join('\n\n');
+  return [...blocks, `${sum} ${never(platform)}`].join('\n\n');
 }
 
 /** The findings for a program: `{"findings":[…],"errors":n,"warnings":n}`, with every key always there. */

@@ -1,6 +1,7 @@
 import { parseDuration } from '@botwarden/probes';
 import { type Gate, gateOf } from './gate.ts';
 import { type ComposeModel, graceMs, type Service, variable } from './model.ts';
+import { WORDS, type Words } from './platform.ts';
 
 /** A bot and the sidecar that watches it. Times in milliseconds. */
 export interface Pair {
@@ -18,6 +19,8 @@ export interface Stack extends ComposeModel {
   readonly pairs: readonly Pair[];
   /** Sidecars whose BOT_URL names no service of the stack. */
   readonly strays: readonly Service[];
+  /** How things are called where it runs. */
+  readonly words: Words;
   /** Every service known to be a bot, with a sidecar or without. */
   readonly bots: readonly Service[];
   /** Every service known to be a sidecar, with a bot or without. */
@@ -41,6 +44,9 @@ export class NoSuchServiceError extends Error {
 }
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** Whether a host of a URL is the container itself. */
+export const isLoopback = (host: string): boolean => LOOPBACK.has(host);
 
 /**
  * Finds out who is who. A sidecar is a service with a BOT_URL that leads elsewhere, and its bot is the service it
@@ -74,6 +80,7 @@ export function whoIsWho(model: ComposeModel, named: Named = {}): Stack {
   const bots = pairs.length > 0 ? [...new Set(pairs.map(({ bot }) => bot))] : lone;
   return {
     ...model,
+    words: WORDS[model.platform],
     pairs,
     strays,
     bots,

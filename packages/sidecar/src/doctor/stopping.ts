@@ -3,7 +3,16 @@ import { everyStop, stopsOf } from './commands.ts';
 import { error, type Found, inPairs, type Rule, warning } from './finding.ts';
 import { shellBetween, withoutGate } from './gate.ts';
 import { commandLine, graceMs, type Service, seconds, variable } from './model.ts';
-import { dependsOn, graceFitsDrain, graceFitsGate, hostOf, namesOf, type Pair, type Stack } from './roles.ts';
+import {
+  dependsOn,
+  graceFitsDrain,
+  graceFitsGate,
+  hostOf,
+  isLoopback,
+  namesOf,
+  type Pair,
+  type Stack,
+} from './roles.ts';
 
 /** Whether every way of stopping leaves the bot flat. */
 export const stopping: readonly Rule[] = [
@@ -17,7 +26,7 @@ export const stopping: readonly Rule[] = [
         error(
           bot ?? null,
           'No service has a BOT_URL that leads to a bot: nothing watches it, and nothing closes its positions when it is stopped.',
-          'Add the sidecar of compose.yaml, with BOT_URL set to the address of the bot.',
+          `Add the sidecar of ${stack.words.example}, with BOT_URL set to the address of the bot.`,
           bot === undefined ? ['every way of stopping'] : everyStop(bot, stack),
         ),
       ];
@@ -30,7 +39,7 @@ export const stopping: readonly Rule[] = [
       strays.map((sidecar) =>
         warning(
           sidecar,
-          'Its BOT_URL names no service of this stack: how that bot is stopped cannot be looked at, and Compose does not stop it after the sidecar.',
+          'Its BOT_URL names no service of this stack: how that bot is stopped cannot be looked at, and nothing stops the two in order.',
           'Run the bot in the same stack, or say which service it is with --bot; where it runs elsewhere, look at its own stack with this command too.',
         ),
       ),
@@ -45,7 +54,7 @@ export const stopping: readonly Rule[] = [
         error(
           bot,
           'It does not run under hold-until-flat. Whoever stops it without stopping the sidecar first ends it with its positions open, and a bot that hangs is not restarted.',
-          'Copy the gate into its image and set entrypoint: ["hold-until-flat"], beside its command.',
+          `Copy the gate into its image and set ${stack.words.gate}, beside what it runs.`,
           openWithoutGate(pair, stack),
         ),
       ];
@@ -62,7 +71,7 @@ export const stopping: readonly Rule[] = [
         error(
           bot,
           'What it is started by stands in its image and not in the stack: whether that is hold-until-flat cannot be known from here. If it is not, whoever stops it without stopping the sidecar first ends it with its positions open, and a bot that hangs is not restarted.',
-          `See what docker image inspect --format '{{json .Config.Entrypoint}} {{json .Config.Cmd}}' ${image} says. Then state it: entrypoint: ["hold-until-flat"], and the rest as command, since an entrypoint that is stated sets the image's own CMD aside. A gate that is stated is there, or nothing starts.`,
+          `${stack.words.look(image)} A gate that is stated is there, or nothing starts.`,
           openWithoutGate(pair, stack),
         ),
       ];
@@ -71,6 +80,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'DEPENDS_ON_MISSING',
     about: 'the sidecar does not depend on the bot',
+    platforms: ['compose'],
     find: inPairs((pair, stack) => {
       const { sidecar, bot } = pair;
       if (sidecar.depends_on?.[bot.name] !== undefined || dependsOn(stack.services, bot, sidecar)) return [];
@@ -87,6 +97,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'DEPENDS_ON_WRONG_WAY',
     about: 'the bot depends on the sidecar',
+    platforms: ['compose'],
     find: inPairs((pair, stack) => {
       const { sidecar, bot } = pair;
       if (!dependsOn(stack.services, bot, sidecar)) return [];
@@ -103,6 +114,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'DEPENDS_ON_RESTART',
     about: 'Compose restarts the sidecar with the bot',
+    platforms: ['compose'],
     find: inPairs(({ sidecar, bot }) => {
       if (sidecar.depends_on?.[bot.name]?.restart !== true) return [];
       return [
@@ -117,6 +129,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'DEPENDS_ON_DEADLOCK',
     about: 'bot and sidecar wait for each other',
+    platforms: ['compose'],
     find: inPairs(({ sidecar, bot }) => {
       const waits = sidecar.depends_on?.[bot.name]?.condition;
       const found: Found[] = [];
@@ -151,6 +164,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'SIDECAR_GRACE_TOO_SHORT',
     about: 'the sidecar is killed in the middle of a drain',
+    platforms: ['compose'],
     find: inPairs((pair, stack) => {
       const { sidecar, bot, gate, drainTimeoutMs } = pair;
       if (graceFitsDrain(pair)) return [];
@@ -167,14 +181,14 @@ export const stopping: readonly Rule[] = [
   {
     code: 'GRACE_NOT_AS_TOLD',
     about: 'STOP_GRACE_PERIOD promises more time than there is',
-    find: inPairs(({ sidecar }) => {
+    find: inPairs(({ sidecar }, { words }) => {
       const told = parseDuration(variable(sidecar, 'STOP_GRACE_PERIOD') ?? '');
       const grace = graceMs(sidecar);
       if (told === undefined || told <= grace) return [];
       return [
         error(
           sidecar,
-          `It is told that it has ${seconds(told)} to stop (STOP_GRACE_PERIOD), and has ${seconds(grace)} (stop_grace_period): what it checks at its start is wrong.`,
+          `It is told that it has ${seconds(told)} to stop (STOP_GRACE_PERIOD), and has ${seconds(grace)} (${words.grace}): what it checks at its start is wrong.`,
           'Give both the same value.',
         ),
       ];
@@ -183,6 +197,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'BOT_GRACE_TOO_SHORT',
     about: 'the bot is killed while its gate holds the signal',
+    platforms: ['compose'],
     find: inPairs((pair, stack) => {
       const { bot, gate, gateTimeoutMs, killAfterMs } = pair;
       if (gate === 'absent' || graceFitsGate(pair)) return [];
@@ -206,7 +221,7 @@ export const stopping: readonly Rule[] = [
         error(
           bot,
           `Of its ${seconds(gateTimeoutMs)} (GATE_TIMEOUT) its gate waits ${seconds(waits)} for ${sidecar.name}, which may be closing for up to ${seconds(drainTimeoutMs)} (DRAIN_TIMEOUT): then both close at once, and the bot may be ended in the middle.`,
-          `Set GATE_TIMEOUT to ${seconds(drainTimeoutMs + 10_000)} or more and stop_grace_period with it, or DRAIN_TIMEOUT to less.`,
+          `Set GATE_TIMEOUT to ${seconds(drainTimeoutMs + 10_000)} or more and the time that it has to stop with it, or DRAIN_TIMEOUT to less.`,
           stopsOf(bot, stack).botFirst,
         ),
       ];
@@ -248,11 +263,13 @@ export const stopping: readonly Rule[] = [
       const url = given === undefined || given === null ? 'http://sidecar:9400' : String(given);
       const host = hostOf(url);
       if (host !== undefined && namesOf(sidecar).includes(host)) return [];
+      const inOnePod = sidecar.pod !== undefined && sidecar.pod.name === bot.pod?.name;
+      if (host !== undefined && inOnePod && isLoopback(host)) return [];
       return [
         error(
           bot,
           `Its gate asks ${host === undefined ? 'no sidecar' : `a host called ${host}`} (SIDECAR_URL), which is not ${sidecar.name}: a bot that hangs is not restarted, and a stop is drained without a receipt, an alert or FLAT_CHECK_SQL.`,
-          `Set SIDECAR_URL to http://${sidecar.name}:${variable(sidecar, 'PORT') ?? '9400'}.`,
+          `Set SIDECAR_URL to http://${inOnePod ? 'localhost' : sidecar.name}:${variable(sidecar, 'PORT') ?? '9400'}.`,
         ),
       ];
     }),
@@ -260,6 +277,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'NO_SHARED_NETWORK',
     about: 'bot and sidecar are on no network together',
+    platforms: ['compose'],
     find: inPairs(({ bot, sidecar }) => {
       if (bot.network_mode || sidecar.network_mode) return [];
       const networks = Object.keys(sidecar.networks ?? {});
@@ -278,7 +296,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'DRAIN_TOKEN_MISSING',
     about: 'the gate may not ask the sidecar to drain',
-    find: inPairs(({ sidecar, bot, gate }) => {
+    find: inPairs(({ sidecar, bot, gate }, { words }) => {
       if (gate === 'absent') return [];
       const [there, here] = [secretOf(sidecar, 'DRAIN_TOKEN'), secretOf(bot, 'DRAIN_TOKEN')];
       if (there !== undefined && there === here) return [];
@@ -286,7 +304,7 @@ export const stopping: readonly Rule[] = [
         warning(
           there === undefined ? sidecar : bot,
           'The sidecar refuses the drain that the gate asks for, since they have not the same DRAIN_TOKEN. The gate then closes through the bot alone: without a receipt, an alert, an emergency call or FLAT_CHECK_SQL.',
-          `Give ${sidecar.name} and ${bot.name} the same DRAIN_TOKEN_FILE.`,
+          `Give ${sidecar.name} and ${bot.name} the same ${words.secret} as DRAIN_TOKEN_FILE.`,
         ),
       ];
     }),
@@ -301,7 +319,7 @@ export const stopping: readonly Rule[] = [
         error(
           sidecar,
           `It has not the BOT_TOKEN that ${bot.name} has: its call to close the positions is refused.`,
-          `Give ${sidecar.name} and ${bot.name} the same BOT_TOKEN_FILE.`,
+          `Give ${sidecar.name} and ${bot.name} the same ${stack.words.secret} as BOT_TOKEN_FILE.`,
           everyStop(bot, stack),
         ),
       ];
@@ -310,6 +328,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'STOP_SIGNAL',
     about: 'a stop_signal that closes nothing',
+    platforms: ['compose'],
     find: inPairs(({ sidecar, bot, gate }, stack) => {
       const bad = (service: Service, allowed: readonly string[]): Found[] => {
         const given = service.stop_signal?.replace(/^SIG/, '');
@@ -361,6 +380,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'PRE_STOP_HOOK',
     about: 'a pre_stop hook on bot or sidecar',
+    platforms: ['compose'],
     find: inPairs(({ bot, sidecar }) =>
       [bot, sidecar]
         .filter(({ pre_stop }) => (pre_stop ?? []).length > 0)
@@ -376,14 +396,14 @@ export const stopping: readonly Rule[] = [
   {
     code: 'BOT_SCALED',
     about: 'more than one container of one bot or sidecar',
-    find: inPairs(({ bot, sidecar }) =>
+    find: inPairs(({ bot, sidecar }, { words }) =>
       [bot, sidecar]
         .filter(({ scale, deploy }) => Math.max(scale ?? 1, deploy?.replicas ?? 1) > 1)
         .map((service) =>
           error(
             service,
             `It runs more than once: each call reaches one of them by chance, so that "flat" may be said of a bot while another holds positions.`,
-            'Run one; a second bot is a service of its own, with its own sidecar.',
+            words.one,
             ['every way of stopping'],
           ),
         ),
@@ -392,6 +412,7 @@ export const stopping: readonly Rule[] = [
   {
     code: 'DATABASE_STOPS_TOO_EARLY',
     about: 'the database may be stopped before the bot is flat',
+    platforms: ['compose'],
     find: inPairs(({ bot }, { services, databases }) =>
       databases
         .filter((database) => database !== bot && !dependsOn(services, bot, database))

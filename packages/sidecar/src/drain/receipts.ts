@@ -75,6 +75,8 @@ export interface ReceiptLog {
    * nothing did.
    */
   readonly acknowledge: (at: string) => boolean;
+  /** When a person last looked at the exchange, ISO 8601; null when nobody has. */
+  readonly acknowledgedAt: () => string | null;
   /** The newest receipt, where it tells of a drain that ended badly and that nobody has acknowledged. */
   readonly worrying: () => Receipt | undefined;
   /** Why receipts cannot be written at the moment, as a sentence; null while all is well. */
@@ -172,6 +174,7 @@ export function receiptsInMemory(earlier: readonly Receipt[] = [], keep = 1_000)
       if (unfinished !== undefined && Date.parse(unfinished.at) <= acknowledgedAt) unfinished = undefined;
       return waited;
     },
+    acknowledgedAt: () => (acknowledgedAt === 0 ? null : new Date(acknowledgedAt).toISOString()),
     problem: () => null,
   };
 }

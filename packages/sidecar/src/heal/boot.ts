@@ -32,6 +32,11 @@ export function nameOf(boot: Boot | null): string | null {
   return boot?.lease ?? boot?.instance ?? null;
 }
 
+/** Whether a boot is known by this name, be it its gate's or its own. */
+export function isNamed(boot: Boot | null, name: string): boolean {
+  return boot !== null && (boot.lease === name || boot.instance === name);
+}
+
 /** The boot that is there now, and whether that is another one than before. The first one ever seen is not. */
 export function followBoot(boot: Boot | null, sign: Sign): { boot: Boot | null; another: boolean } {
   const now = followAnswer(followLease(boot, sign), sign);

@@ -60,15 +60,18 @@ export interface TickBound {
  * How old the last tick may be: {@link TIMES} times the longest of the last {@link GAPS} gaps, at least
  * {@link LEAST_MS}. Until this boot has shown so many it is not judged by less than the boots before it were, and in
  * any case not before it has ticked on for {@link PROBATION_MS}, and for twice the bound that those needed.
+ *
+ * What its own settings allow is a bound for that time only, twice over: they say how far apart ticks may lie, and not
+ * how far they do. A freqtrade of hourly candles ticks every five seconds all the same.
  */
 export function boundOf({ gaps, floor, ticked, told }: Cadence): TickBound {
-  const own = Math.max(LEAST_MS, TIMES * Math.max(told ?? 0, ...gaps));
+  const own = Math.max(LEAST_MS, TIMES * Math.max(0, ...gaps));
   const tickedForMs = ticked === null ? 0 : ticked.to - ticked.from;
   const proven = floor === null || tickedForMs >= Math.max(PROBATION_MS, 2 * floor);
   if (gaps.length >= GAPS && proven) return { maxAgeMs: own, learning: false };
   // A bot that tells its own settings need not be guessed at.
-  const least = floor ?? (told === null ? PATIENCE_MS : 0);
-  return { maxAgeMs: Math.max(own, least), learning: true };
+  const unknown = floor === null && told === null ? PATIENCE_MS : 0;
+  return { maxAgeMs: Math.max(own, unknown, floor ?? 0, 2 * (told ?? 0)), learning: true };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Boot, followBoot, nameOf } from './boot.ts';
+import { type Boot, followBoot, isNamed, nameOf } from './boot.ts';
 import { capOf, withinTheHour } from './cap.ts';
 import { cooldownOf } from './cooldown.ts';
 import { type Crashes, countCrashes, NO_CRASHES } from './crash-loop.ts';
@@ -50,7 +50,7 @@ export interface HealState {
   readonly capped: string | null;
   /** Nobody carries out verdicts. */
   readonly unheeded: boolean;
-  /** A boot that an earlier sidecar left halted, to be restarted once. */
+  /** A boot that was left halted, to be restarted once, by its gate's name or its own. */
   readonly halted: string | null;
 }
 
@@ -124,7 +124,7 @@ function follow(state: HealState, facts: Facts, at: number): { state: HealState;
       bootAt: began ? at : state.bootAt,
       reached: state.reached && !another,
       goneSince: gone ? (another ? at : (state.goneSince ?? at)) : answers ? null : state.goneSince,
-      halted: answers && facts.instance !== state.halted ? null : state.halted,
+      halted: answers && state.halted !== null && !isNamed(boot, state.halted) ? null : state.halted,
     },
   };
 }
@@ -213,7 +213,7 @@ function ask(state: HealState, facts: Facts, at: number, rules: HealRules): Heal
         // One that has just come back leaves the bot the time of a cool-down to connect again.
         databaseDown: state.database.down || at - state.database.backAt < cooldownMs,
         leaseEnded: state.boot !== null && state.boot.lease !== null && facts.lease === null,
-        halted: state.halted,
+        halted: state.halted !== null && isNamed(state.boot, state.halted),
         startupGraceMs,
       });
   // With a cap of nought nothing was tried, and so nothing has to be lifted.

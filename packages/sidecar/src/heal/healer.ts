@@ -40,8 +40,8 @@ export interface Healer {
   readonly keep: () => KeptHealing;
   /** What an earlier process kept; before the first look. `leases`: whether gates can hold a lease at all. */
   readonly recall: (kept: KeptHealing, leases: boolean) => void;
-  /** The boot with this name of its own was left halted by an earlier sidecar: it is to be restarted once. */
-  readonly leftHalted: (instance: string | null) => void;
+  /** The boot of this name, its gate's or its own, was left halted: it is to be restarted once. */
+  readonly leftHalted: (name: string | null) => void;
 }
 
 /** `moment` reads both clocks. */
@@ -83,8 +83,8 @@ export function createHealer(rules: HealRules, moment: () => Moment): Healer {
       const boot = kept.boot === null || leases ? kept.boot : { ...kept.boot, lease: null };
       state = recallHealing(state, { ...kept, boot }, moment(), rules);
     },
-    leftHalted(instance) {
-      state = { ...state, halted: instance };
+    leftHalted(name) {
+      state = { ...state, halted: name };
     },
   };
 }

@@ -20,18 +20,18 @@ export interface NeedContext {
   readonly databaseDown: boolean;
   /** The current boot had the lease, and has it no more: its gate is gone, and the whole container with it. */
   readonly leaseEnded: boolean;
-  /** A boot that an earlier sidecar left halted, to be restarted once. */
-  readonly halted: string | null;
+  /** This boot was left halted, and is to be restarted once. */
+  readonly halted: boolean;
   readonly startupGraceMs: number;
 }
 
 /** Whether a restart of the bot would help. What no restart can mend is never a need. */
 export function needOf(facts: Facts, context: NeedContext): Need | null {
   const { starting, goneForMs, databaseDown, leaseEnded, halted, startupGraceMs } = context;
-  if (halted !== null && facts.api === 'answers' && facts.instance === halted) {
+  if (halted && facts.api === 'answers') {
     return {
       reason: 'drained',
-      because: 'this boot of the bot was drained for a stop of the sidecar and is still halted',
+      because: 'this boot of the bot was drained, and is still halted though no hold stands',
     };
   }
   if (starting || databaseDown) return null;

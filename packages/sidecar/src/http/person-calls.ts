@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import type { VanishedPositions } from '../boots/vanished.ts';
 import type { Clock } from '../clock.ts';
+import type { Drainer } from '../drain/drain.ts';
 import type { Hold } from '../drain/hold.ts';
 import type { ReceiptLog } from '../drain/receipts.ts';
 import type { EventLog } from '../event-log.ts';
@@ -14,6 +15,7 @@ export type Looked = z.output<typeof lookedSchema>;
 /** What the calls work with. */
 export interface PersonCallsOptions {
   readonly guard: Pick<Guard, 'acknowledge' | 'restartHalted'>;
+  readonly drainer: Pick<Drainer, 'current'>;
   readonly hold: Pick<Hold, 'lift'>;
   readonly receipts: Pick<ReceiptLog, 'acknowledge'>;
   /** Keeps when a person looked last, for the sidecar that comes next. */
@@ -28,7 +30,7 @@ export function personCalls(options: PersonCallsOptions): {
   readonly lift: RequestHandler;
   readonly acknowledge: RequestHandler;
 } {
-  const { guard, hold, receipts, vanished, clock, log } = options;
+  const { guard, drainer, hold, receipts, vanished, clock, log } = options;
   return {
     /** `DELETE /hold`: the bot may trade again; one that is halted is asked to restart. */
     lift(_request, response) {
@@ -41,7 +43,10 @@ export function personCalls(options: PersonCallsOptions): {
     },
     /** `POST /acknowledge`: ends what waits for a person to have looked at the exchange. */
     acknowledge(_request, response) {
-      const at = new Date(clock.now()).toISOString();
+      const running = drainer.current();
+      // A drain that still runs may yet end badly, or be cut off: nobody has looked at the end of that one.
+      const looked = running === null ? clock.now() : Date.parse(running.started_at) - 1;
+      const at = new Date(looked).toISOString();
       options.keepLooked({ at });
       const ended = [
         ...(vanished.acknowledge() === null ? [] : ['vanished_positions']),

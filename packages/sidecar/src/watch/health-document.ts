@@ -1,4 +1,5 @@
 import { type HealthJson, healthJson, type Snapshot } from '@botwarden/probes';
+import type { Vanished } from '../drain/machine.ts';
 import type { TickBound } from '../heal/cadence.ts';
 import type { HealState } from '../heal/heal.ts';
 import { VERSION } from '../version.ts';
@@ -18,6 +19,10 @@ export interface HealthDocument extends HealthJson {
   drain: { active: boolean; unfinished: boolean };
   /** A person's drain; null when none stands. */
   hold: { since: string; reason: string } | null;
+  /** Positions that one boot had and the next one does not report, and that wait for a person; null where none do. */
+  vanished: { boot: string; open: number; now_open: number } | null;
+  /** When a person last looked at the exchange (`POST /acknowledge`), ISO 8601: drains that ended later wait for one. */
+  acknowledged_at: string | null;
   heal: {
     live: boolean;
     reason: string | null;
@@ -34,6 +39,8 @@ export interface HealthDocument extends HealthJson {
     /** How old the last tick may be, in seconds, and whether that is still being learnt from the bot. */
     tick_max_age_s: number;
     tick_learning: boolean;
+    /** Starts of the bot that nobody asked for, within the last ten minutes. */
+    boots_unasked: number;
   };
   alerts: { undelivered: number };
 }
@@ -53,6 +60,8 @@ export interface HealthParts {
   readonly positions: OpenNow | null;
   readonly drain: { readonly active: boolean; readonly unfinished: boolean };
   readonly hold: { readonly since: string; readonly reason: string } | null;
+  readonly vanished: Vanished | null;
+  readonly acknowledgedAt: string | null;
   readonly undelivered: number;
   /** What does not make the bot unready, and yet should be looked at; one sentence each. */
   readonly concerns: readonly string[];
@@ -60,7 +69,7 @@ export interface HealthParts {
 
 /** Puts the document of `/healthz` together. Pure. */
 export function healthDocument(parts: HealthParts): HealthDocument {
-  const { snapshot, unready, state, concerns, hold } = parts;
+  const { snapshot, unready, state, concerns, hold, vanished } = parts;
   const { verdict, capped } = state;
   const self = selfOf(snapshot);
   const failing = [
@@ -91,6 +100,9 @@ export function healthDocument(parts: HealthParts): HealthDocument {
     positions: parts.positions,
     drain: { ...parts.drain },
     hold: hold === null ? null : { since: hold.since, reason: hold.reason },
+    vanished:
+      vanished === null ? null : { boot: vanished.boot, open: vanished.open, now_open: vanished.nowOpen },
+    acknowledged_at: parts.acknowledgedAt,
     heal: {
       live: verdict === null,
       reason: verdict?.reason ?? null,
@@ -101,6 +113,7 @@ export function healthDocument(parts: HealthParts): HealthDocument {
       cooldown_s: Math.max(0, Math.ceil((state.cooldownUntil - parts.at) / 1000)),
       tick_max_age_s: parts.tick.maxAgeMs / 1000,
       tick_learning: parts.tick.learning,
+      boots_unasked: state.crashes.at.length,
     },
     alerts: { undelivered: parts.undelivered },
   };

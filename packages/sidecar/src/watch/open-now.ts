@@ -1,11 +1,15 @@
 import { createMonitor, type Monitor, probe } from '@botwarden/probes';
 import type { BootNames } from '../boots/vanished.ts';
 import type { Bot } from '../bot/bot.ts';
+import { type OpenItem, openItems } from './open-item.ts';
 
 /** What is open at the bot, as last read. */
 export interface OpenNow {
   readonly open_positions: number;
   readonly pending_orders: number;
+  /** The first of them, reduced to what is shown; null where the bot tells only how many there are. */
+  readonly open: readonly OpenItem[] | null;
+  readonly pending: readonly OpenItem[] | null;
   /** ISO 8601. */
   readonly at: string;
 }
@@ -24,10 +28,13 @@ export function watchOpenNow(
     readonly boot?: () => string | null;
     /** Told of each read, with the names of the boot that was asked. */
     readonly seen?: (names: BootNames, open: number) => void;
+    /** Masked in what is shown. */
+    readonly secrets?: readonly string[];
   },
 ): { monitor: Monitor; read: () => OpenNow | null } {
   const { positions } = bot;
   let named: BootNames | null = null;
+  let items: Pick<OpenNow, 'open' | 'pending'> = { open: null, pending: null };
   const monitor = createMonitor({
     interval: times.intervalMs,
     timeout: times.timeoutMs,
@@ -39,12 +46,16 @@ export function watchOpenNow(
         if (times.spares?.() === true)
           throw new Error('not read while a drain needs the calls that are left');
         const boot = times.boot?.() ?? null;
-        const { open, pending } = await positions(signal);
+        const { open, pending, detail } = await positions(signal);
         // Asked after the positions, so that it names the boot that told them, or a later one. Once for each lease.
         if (boot === null || named?.boot !== boot)
           named = { boot, instance: (await bot.health?.(signal))?.instance ?? null };
         // A lease that changed hands in the middle: these may be the positions of either boot.
         if (boot === (times.boot?.() ?? null)) times.seen?.(named, open);
+        items = {
+          open: openItems(detail.open, times.secrets),
+          pending: openItems(detail.pending, times.secrets),
+        };
         return { details: { open, pending } };
       }),
     );
@@ -58,6 +69,7 @@ export function watchOpenNow(
       return {
         open_positions: open,
         pending_orders: pending,
+        ...items,
         at: new Date(view.last?.at ?? 0).toISOString(),
       };
     },

@@ -115,6 +115,17 @@ describe('the calls of the sidecar', () => {
     expect(body.bot).toMatchObject({ trading: 'running', instance: expect.any(String) });
   });
 
+  it('tells what is open, with symbol, side and size', async () => {
+    const positions = async () => (await get(`${world.sidecar.url}/healthz`)).body.positions;
+    await until('a position is open', async () => JSON.stringify(await positions()).includes('symbol'));
+    expect(await positions()).toMatchObject({
+      open: expect.arrayContaining([
+        { symbol: expect.any(String), side: expect.any(String), size: expect.stringMatching(/^[\d.]+$/) },
+      ]),
+      pending: expect.any(Array),
+    });
+  });
+
   it('has every metric of the contract', async () => {
     const text = await (await fetch(`${world.sidecar.url}/metrics`)).text();
     for (const name of [

@@ -344,6 +344,7 @@ describe('positions that vanish between two boots', () => {
     const { sidecar } = await vanish();
     await told(sidecar);
     expect(await notes(sidecar)).toMatch(/boot boot-A of the bot ended with 2 open, the next one reports 0/);
+    expect((await get(sidecar, '/healthz')).body.vanished).toEqual({ boot: 'boot-A', open: 2, now_open: 0 });
     sidecar.child.kill('SIGTERM');
     expect(await sidecar.exited).toBe(3);
     expect(receiptsOf(sidecar).at(-1)).toMatchObject({
@@ -360,6 +361,7 @@ describe('positions that vanish between two boots', () => {
     const { body } = await send(sidecar, 'POST', '/acknowledge');
     expect(body).toEqual({ acknowledged: ['vanished_positions'] });
     expect(await notes(sidecar)).not.toContain('vanished');
+    expect((await get(sidecar, '/healthz')).body.vanished).toBeNull();
     sidecar.child.kill('SIGTERM');
     expect(await sidecar.exited).toBe(0);
   });
@@ -409,17 +411,39 @@ describe('FLAT_CHECK_URL', () => {
 describe('what ended badly', () => {
   it('waits for a person, who acknowledges it', async () => {
     const { sidecar } = await world({ close: [{ do: 'status', status: 403 }] }, { DRAIN_TIMEOUT: '6s' });
-    expect((await send(sidecar, 'POST', '/drain')).status).toBe(503);
+    // A gate's drain sets no hold, under which a bot that trades on is drained again.
+    expect((await send(sidecar, 'POST', '/drain', { boot: 'boot-A' })).status).toBe(503);
     expect(JSON.stringify((await get(sidecar, '/healthz')).body.notes)).toContain('ended not_flat');
+    expect((await get(sidecar, '/healthz')).body.acknowledged_at).toBeNull();
     expect((await send(sidecar, 'POST', '/acknowledge')).body).toEqual({ acknowledged: ['drain'] });
-    expect(JSON.stringify((await get(sidecar, '/healthz')).body.notes)).not.toContain('ended not_flat');
+    expect(JSON.stringify((await get(sidecar, '/healthz')).body.notes ?? [])).not.toContain('ended not_flat');
     expect((await send(sidecar, 'POST', '/acknowledge')).body).toEqual({ acknowledged: [] });
+    const lookedAt = (await get(sidecar, '/healthz')).body.acknowledged_at;
+    expect(Date.parse(String(lookedAt))).toBeGreaterThanOrEqual(
+      Date.parse(receiptsOf(sidecar).at(-1)?.at ?? ''),
+    );
     // The sidecar that comes next knows it, too.
+    await until('it is on disk', () => fileBeside(sidecar, 'acknowledged.json').includes(String(lookedAt)));
+    sidecar.child.kill('SIGKILL');
+    await sidecar.exited;
+    const next = await start({ DRAIN_LOG: sidecar.receipts });
+    const told = async () => JSON.stringify((await get(next, '/healthz')).body.notes ?? []);
+    await until('it is known', async () => !(await told()).includes('ended not_flat'), 5_000);
+    expect((await get(next, '/healthz')).body.acknowledged_at).toBe(lookedAt);
+  });
+
+  it('cannot be acknowledged before it has ended', async () => {
+    const { sidecar } = await world({ close: [{ do: 'hang' }] }, { DRAIN_TIMEOUT: '20s' });
+    await send(sidecar, 'POST', '/drain?wait=false');
+    const running = async () => (await get(sidecar, '/drain')).body.attempts === 1;
+    await until('a close call was sent', running);
+    expect((await send(sidecar, 'POST', '/acknowledge')).body).toEqual({ acknowledged: [] });
     await until('it is on disk', () => fileBeside(sidecar, 'acknowledged.json').includes('at'));
     sidecar.child.kill('SIGKILL');
     await sidecar.exited;
     const next = await start({ DRAIN_LOG: sidecar.receipts });
-    const told = async () => JSON.stringify((await get(next, '/healthz')).body.notes);
-    await until('it is known', async () => !(await told()).includes('ended not_flat'), 5_000);
+    const known = async () => (await get(next, '/healthz')).body;
+    await until('what was acknowledged is known', async () => (await known()).acknowledged_at !== null);
+    expect(JSON.stringify((await known()).notes)).toContain('was cut off and never ended');
   });
 });

@@ -973,7 +973,9 @@ it('finds nothing in a stack in which nothing is wrong', () => {
 
 it('has a case for every rule, and one rule for a code', () => {
   const codes = RULES.map(({ code }) => code);
-  expect(Object.keys(CASES).sort()).toEqual([...codes].sort());
+  // Those of pods alone: doctor-manifests.test.ts.
+  const here = RULES.filter(({ platforms }) => platforms?.includes('compose') ?? true);
+  expect(Object.keys(CASES).sort()).toEqual(here.map(({ code }) => code).sort());
   expect(new Set(codes).size).toBe(codes.length);
 });
 

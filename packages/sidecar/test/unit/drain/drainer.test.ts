@@ -24,6 +24,7 @@ function drainerOf({ gone, lastTraded = null }: { gone: boolean; lastTraded?: nu
     unfinished: () => undefined,
     worrying: () => undefined,
     acknowledge: () => false,
+    acknowledgedAt: () => null,
     problem: () => null,
   };
   const bot = {

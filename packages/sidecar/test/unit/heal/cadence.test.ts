@@ -46,6 +46,18 @@ describe('the bound of a tick', () => {
     expect(boundOf(slow)).toEqual({ maxAgeMs: 300 * MINUTE, learning: true });
   });
 
+  it('is what the settings of the bot allow, twice over, until it has shown its own cadence', () => {
+    const told = { ...NO_CADENCE, told: 10 * MINUTE };
+    expect(boundOf(told)).toEqual({ maxAgeMs: 20 * MINUTE, learning: true });
+    // Its settings allow that much, and it ticks far more often.
+    expect(boundOf({ ...ticks(told, 0, GAPS + 1, 5 * SECOND), told: 10 * MINUTE })).toEqual({
+      maxAgeMs: LEAST_MS,
+      learning: false,
+    });
+    // Set to be slower than the boot before.
+    expect(boundOf({ ...NO_CADENCE, floor: LEAST_MS, told: 10 * MINUTE }).maxAgeMs).toBe(20 * MINUTE);
+  });
+
   it('leaves a bot on five-minute candles alone from its first tick on', () => {
     let cadence = NO_CADENCE;
     for (let at = 0; at < 24 * 60 * MINUTE; at += 5 * SECOND) {

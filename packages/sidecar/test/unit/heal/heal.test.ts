@@ -515,4 +515,15 @@ describe('a boot that an earlier sidecar left halted', () => {
     ];
     expect(play(looks, RULES, left).standing).toEqual([]);
   });
+
+  it('may be known by the name that its gate gives it alone', () => {
+    const unnamed = { ...HEALTHY, instance: null };
+    const byGate = { ...beginHealing(0), halted: 'gate-1' };
+    const looks = (lease: string): Looks => [
+      [1, { ...unnamed, lease }],
+      [2, { ...unnamed, lease }],
+    ];
+    expect(play(looks('gate-1'), RULES, byGate).standing).toEqual([1, 2]);
+    expect(play(looks('gate-2'), RULES, byGate).standing).toEqual([]);
+  });
 });
