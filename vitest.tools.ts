@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
-// Programs that are in no npm package: the shells that the gate is tried with, a browser, a Prometheus, a load generator. What is missing
+// Programs that are in no npm package: the shells that docker/deploy is tried with, a browser, a Prometheus, a load generator. What is missing
 // is installed where that can be done (as root on Debian), once and before any test begins: apt-get is for one at a time.
 
 /** Debian's packages, by the program that each brings. */

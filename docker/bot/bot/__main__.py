@@ -15,6 +15,7 @@ import threading
 import uuid
 from collections.abc import Callable
 
+from . import hold
 from .api import Api, Server
 from .log import Log
 from .market import PriceWalk
@@ -29,7 +30,8 @@ FLUSH_LIMIT = 1.0
 
 
 def main() -> int:
-    instance = str(uuid.uuid4())
+    # The gate names this boot, so that everyone speaks of it by one name.
+    instance = os.environ.get("BOTWARDEN_BOOT") or str(uuid.uuid4())
     log = Log(sys.stdout, instance=instance)
     try:
         settings = Settings.read(os.environ)
@@ -85,12 +87,14 @@ def main() -> int:
         log.error("cannot_listen", f"Cannot listen on {settings.host}:{settings.port}: {error}.")
         return 1
 
+    if settings.hold:
+        trader.halt("a person's drain stands")
     stop = threading.Event()
     if not misbehaviour.active("unload-model"):
         model.load_in_background()
     _background(trader.look_after_store)
     _background(server.serve_forever, 0.1)
-    loop = _background(trader.run, stop)
+    loop = _background(_trade, trader, settings.sidecar_url, stop)
     log.info("listening", "The API answers.", host=settings.host, port=server.server_port)
 
     while True:
@@ -115,6 +119,12 @@ def main() -> int:
         return 1
     log.info("stopped", "Stopped.")
     return 0
+
+
+def _trade(trader: Trader, sidecar_url: str | None, stop: threading.Event) -> None:
+    if sidecar_url is not None and not trader.halted and hold.stands(sidecar_url):
+        trader.halt("a person's drain stands")
+    trader.run(stop)
 
 
 def _background(work: Callable[..., object], *arguments: object) -> threading.Thread:

@@ -35,6 +35,10 @@ class Settings:
     model_path: Path = DEFAULT_MODEL
     #: Seconds added to the loading of the model, to show a slow start.
     model_load_seconds: float = 0.0
+    #: Start halted: a drain that a person asked for stands.
+    hold: bool = False
+    #: Asked whether such a drain stands, before anything is opened. None: nobody is asked.
+    sidecar_url: str | None = None
     allow_misbehaviour: bool = False
     #: Modes to start with, and their seconds.
     misbehave: tuple[tuple[str, float], ...] = ()
@@ -52,6 +56,8 @@ class Settings:
             tick_interval=reader.number("BOT_TICK_INTERVAL", Settings.tick_interval, 0.001, 3600),
             model_path=Path(reader.text("MODEL_PATH") or DEFAULT_MODEL),
             model_load_seconds=reader.number("MODEL_LOAD_SECONDS", Settings.model_load_seconds, 0, 3600),
+            hold=reader.flag("BOTWARDEN_HOLD"),
+            sidecar_url=reader.text("SIDECAR_URL"),
             allow_misbehaviour=reader.flag("ALLOW_MISBEHAVIOUR"),
             misbehave=reader.modes("MISBEHAVE"),
         )

@@ -47,6 +47,11 @@ class SettingsTest(unittest.TestCase):
             ["PORT", "BOT_SEED", "BOT_TICK_INTERVAL", "ALLOW_MISBEHAVIOUR", "MISBEHAVE"],
         )
 
+    def test_a_hold_is_true_or_not_there(self) -> None:
+        self.assertTrue(Settings.read({"BOTWARDEN_HOLD": "true"}).hold)
+        self.assertFalse(Settings.read({"BOTWARDEN_HOLD": ""}).hold)
+        self.assertEqual(self.problems(BOTWARDEN_HOLD="perhaps"), ["BOTWARDEN_HOLD must be 1 or 0, got 'perhaps'."])
+
     def test_misbehaving_needs_to_be_allowed(self) -> None:
         self.assertEqual(self.problems(MISBEHAVE="hang"), ["MISBEHAVE needs ALLOW_MISBEHAVIOUR=1."])
         settings = Settings.read({"MISBEHAVE": "hang, slow-close:2.5", "ALLOW_MISBEHAVIOUR": "1"})

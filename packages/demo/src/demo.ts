@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
 import { DemoError } from './failure.ts';
 import { frame } from './frame.ts';
 import { createParts, type Part, receiptsIn, type Urls, urlsOf } from './parts.ts';
@@ -73,7 +71,6 @@ async function inFolder({ port, env, screen, stop, pid }: DemoOptions, reaper: R
   const secrets = { database: secret(), bot: secret(), drain: secret() };
   const urls = urlsOf({ ports, secrets });
   const tables = openTables(urls.database);
-  const gated = isOnPath('curl', env.PATH);
   const inherited = INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
   const parts = createParts({
     folder: reaper.folder,
@@ -82,7 +79,6 @@ async function inFolder({ port, env, screen, stop, pid }: DemoOptions, reaper: R
     ports,
     secrets,
     tables,
-    gated,
   });
   const stack = createStack(parts, { folder: reaper.folder, reaperPipe: reaper.pipe, say: screen.say });
 
@@ -109,7 +105,7 @@ async function inFolder({ port, env, screen, stop, pid }: DemoOptions, reaper: R
     const book = await Promise.race([untilOpen(tables, signal), stack.failed(), aborted(signal)]);
     doing = 'ready';
     screen.say(`Ready: the bot holds ${counted(book)}, and ${urls.sidecar}/readyz says 200.`);
-    screen.print(instructions(urls, secrets.drain, gated, pid));
+    screen.print(instructions(urls, secrets.drain, pid));
     show();
     await Promise.race([stack.failed(), aborted(signal)]);
   } catch (error) {
@@ -184,16 +180,8 @@ async function showReceipt(folder: string, screen: Screen): Promise<void> {
   else screen.say('There is no receipt.');
 }
 
-function instructions(
-  { sidecar, bot, dashboard }: Urls,
-  drainToken: string,
-  gated: boolean,
-  pid: number,
-): string[] {
+function instructions({ sidecar, bot, dashboard }: Urls, drainToken: string, pid: number): string[] {
   const misbehave = (mode: string): string => `  curl -s -d '{"mode":"${mode}"}' ${bot}/misbehave`;
-  const heals = gated
-    ? 'after some seconds /livez says 503, and the gate restarts it'
-    : 'after some seconds /livez says 503 (and nothing restarts it: the gate needs curl)';
   return [
     '',
     `Look at it in a browser: ${dashboard}`,
@@ -203,7 +191,7 @@ function instructions(
     `  curl -s ${sidecar}/metrics`,
     `Close everything, and leave the bot halted (with "Drain now" in the browser, its token is ${drainToken}):`,
     `  curl -s -X POST -H 'Authorization: Bearer ${drainToken}' ${sidecar}/drain`,
-    `Make the bot hang, or lose its model; ${heals}:`,
+    'Make the bot hang, or lose its model; after some seconds /livez says 503, and the gate restarts it:',
     misbehave('hang'),
     misbehave('unload-model'),
     'Make it unable to close; then stop the demo, which ends with exit code 3:',
@@ -214,14 +202,3 @@ function instructions(
 }
 
 const secret = (): string => randomBytes(18).toString('base64url');
-
-function isOnPath(name: string, path = ''): boolean {
-  return path.split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}

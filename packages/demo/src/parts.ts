@@ -32,8 +32,6 @@ export interface PartsOptions {
   };
   readonly secrets: { readonly database: string; readonly bot: string; readonly drain: string };
   readonly tables: Tables;
-  /** Whether the bot runs behind the gate, which needs curl. */
-  readonly gated: boolean;
 }
 
 /** The addresses of the parts. */
@@ -63,10 +61,9 @@ const SPARE_MS = 5_000;
 
 /** Everything that runs, in the order in which it is started. It is stopped in the opposite order. */
 export function createParts(options: PartsOptions): readonly Part[] {
-  const { folder, env, python, ports, secrets, tables, gated } = options;
+  const { folder, env, python, ports, secrets, tables } = options;
   const urls = urlsOf(options);
-  const gate = here('../../../docker/gate/hold-until-flat');
-  const runBot = [python.command, '-m', 'bot'];
+  const gate = here('../../python/src/botwarden/gate.py');
   return [
     {
       name: 'postgres',
@@ -83,8 +80,9 @@ export function createParts(options: PartsOptions): readonly Part[] {
     },
     {
       name: 'bot',
-      command: gated ? '/bin/sh' : python.command,
-      args: gated ? [gate, ...runBot] : runBot.slice(1),
+      command: python.command,
+      // The gate takes nothing from the environment of Python's own, and the bot does.
+      args: ['-IS', gate, python.command, '-m', 'bot'],
       env: {
         ...env,
         ...python.env,
@@ -103,8 +101,8 @@ export function createParts(options: PartsOptions): readonly Part[] {
       cwd: botFolder,
       where: urls.bot,
       ready: async () => (await ask(`${urls.bot}/health`)).ok,
-      restarts: gated,
-      closes: gated,
+      restarts: true,
+      closes: true,
       graceMs: (GATE_SECONDS + KILL_SECONDS) * 1_000 + SPARE_MS,
       tell: tellBot,
     },

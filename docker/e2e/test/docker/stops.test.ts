@@ -7,7 +7,7 @@ import { ended, eventually, Stack } from './stack.ts';
 const moments = {
   'gate: stop asked for': 'stop asked for. The bot is held',
   'sidecar: flat': '"state":"flat"',
-  'gate: closes by itself': "closing through the bot's own endpoint",
+  'gate: closes by itself': 'The bot is closed through its own API',
   'gate: flat': 'hold-until-flat: flat.',
   'bot: SIGTERM': 'SIGTERM came.',
 };

@@ -54,7 +54,7 @@ export const stopping: readonly Rule[] = [
         error(
           bot,
           'It does not run under hold-until-flat. Whoever stops it without stopping the sidecar first ends it with its positions open, and a bot that hangs is not restarted.',
-          `Copy the gate into its image and set ${stack.words.gate}, beside what it runs.`,
+          `Copy the gate (packages/python/src/botwarden/gate.py) into its image as /usr/local/bin/hold-until-flat and set ${stack.words.gate}, beside what it runs.`,
           openWithoutGate(pair, stack),
         ),
       ];
@@ -215,12 +215,11 @@ export const stopping: readonly Rule[] = [
     code: 'GATE_SHORTER_THAN_DRAIN',
     about: 'the gate gives up before the sidecar does',
     find: inPairs(({ bot, sidecar, gate, gateTimeoutMs, drainTimeoutMs }, stack) => {
-      const waits = gateWaitsMs(gateTimeoutMs);
-      if (gate === 'absent' || waits >= drainTimeoutMs) return [];
+      if (gate === 'absent' || gateTimeoutMs > drainTimeoutMs) return [];
       return [
         error(
           bot,
-          `Of its ${seconds(gateTimeoutMs)} (GATE_TIMEOUT) its gate waits ${seconds(waits)} for ${sidecar.name}, which may be closing for up to ${seconds(drainTimeoutMs)} (DRAIN_TIMEOUT): then both close at once, and the bot may be ended in the middle.`,
+          `Its gate holds a signal for ${seconds(gateTimeoutMs)} (GATE_TIMEOUT), while ${sidecar.name} may be closing for up to ${seconds(drainTimeoutMs)} (DRAIN_TIMEOUT): the bot may be ended in the middle.`,
           `Set GATE_TIMEOUT to ${seconds(drainTimeoutMs + 10_000)} or more and the time that it has to stop with it, or DRAIN_TIMEOUT to less.`,
           stopsOf(bot, stack).botFirst,
         ),
@@ -443,12 +442,6 @@ function order({ sidecar, bot, gate }: Pair, stack: Stack, service: Service, hap
   return gate === 'shown'
     ? warning(service, happens, mend)
     : error(service, happens, mend, stopsOf(bot, stack).inOrder);
-}
-
-/** How long the gate waits for the sidecar's answer, of the time that it has; in milliseconds, as the gate reckons. */
-function gateWaitsMs(gateTimeoutMs: number): number {
-  const whole = Math.ceil(gateTimeoutMs / 1000);
-  return 1000 * (whole > 16 ? whole - 8 : Math.floor((whole + 1) / 2));
 }
 
 /** What a sidecar's own health check asks of the bot; undefined where it asks nothing of it. */

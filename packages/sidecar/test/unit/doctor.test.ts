@@ -293,10 +293,10 @@ const CASES: Record<string, readonly Case[]> = {
       severity: 'error',
       service: 'bot',
       trips: (s) => {
-        env(s.bot).GATE_TIMEOUT = '67s';
+        env(s.bot).GATE_TIMEOUT = '60s';
       },
       spares: (s) => {
-        env(s.bot).GATE_TIMEOUT = '68s';
+        env(s.bot).GATE_TIMEOUT = '61s';
       },
     },
   ],

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 
 /** One request as it came in. */
 export interface Seen {
@@ -22,8 +22,30 @@ export const reset: Answer = (response) => {
   response.socket?.resetAndDestroy();
 };
 
+/** Answers with a head and half of the body that it promises, and cuts the connection. */
+export const half: Answer = (response) => {
+  response.writeHead(200, { 'content-length': 1000 }).write('{"state":"flat",');
+  setTimeout(() => response.socket?.destroy(), 20);
+};
+
+/** Something that takes every connection and answers nothing, as a process that is stopped does. */
+export async function frozenServer() {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 /**
- * A real server on a free port of the loopback that plays the sidecar and the bot's API at once. Calls are
+ * A real server on a free port of the loopback that plays a bot's API, or anything else. Calls are
  * keyed as `POST /drain`; one without an answer is 404. A list is used up one by one, its last answer stays.
  */
 export async function scriptedServer(
@@ -38,7 +60,11 @@ export async function scriptedServer(
 
   const server = createServer(async (request, response) => {
     let body = '';
-    for await (const chunk of request) body += chunk;
+    try {
+      for await (const chunk of request) body += chunk;
+    } catch {
+      return; // The caller has gone in the middle of its request.
+    }
     const one = { call: `${request.method} ${request.url}`, headers: request.headers, body };
     seen.push(one);
     onSeen(one);
@@ -52,6 +78,7 @@ export async function scriptedServer(
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
+    port,
     seen,
     set,
     calls: (call: string) => seen.filter((one) => one.call === call),
