@@ -1622,6 +1622,11 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+def find_program(name: str, path: str) -> list[str]:
+    """Where a command may be, one after the other. `os.execvpe` does the same, with an import that takes its time."""
+    return [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in path.split(os.pathsep)]
+
+
 class Gate:
     """The bot, and everything that is watched for it."""
 
@@ -1756,10 +1761,15 @@ class Gate:
             # Ctrl-C, and every signal to the gate's group, reaches the gate alone.
             os.setsid()
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            os.execvpe(name, list(self._command), environ)  # noqa: S606 - running a command is the point
-        except OSError as error:
-            status = 127 if error.errno in (errno.ENOENT, errno.ENOTDIR) else 126
-            self._voice.say(f"{name} cannot be run: {error.strerror}.")
+            code = errno.ENOENT
+            for file in find_program(name, environ.get("PATH", os.defpath)):
+                try:
+                    os.execve(file, list(self._command), environ)  # noqa: S606 - running a command is the point
+                except OSError as error:
+                    # That it may not be run says more than that it is not somewhere else.
+                    code = code if error.errno in (errno.ENOENT, errno.ENOTDIR) else error.errno or code
+            status = 127 if code == errno.ENOENT else 126
+            self._voice.say(f"{name} cannot be run: {os.strerror(code)}.")
         finally:
             os._exit(status)
 

@@ -54,6 +54,20 @@ export interface Way {
   readonly read?: boolean;
 }
 
+/** A way to start the gate with some Python before it, which knows it as `gate` and may change it. */
+export const changed = (...lines: string[]): string[] => [
+  python,
+  '-IS',
+  '-c',
+  [
+    'import sys',
+    `sys.path.insert(0, ${JSON.stringify(path.dirname(gatePath))})`,
+    'import gate',
+    ...lines,
+    'sys.exit(gate.main())',
+  ].join('\n'),
+];
+
 /** The gate as a real process around a bot, which is a line of shell or a command. */
 export function startGate(bot: string | readonly string[], env: Record<string, string> = {}, way: Way = {}) {
   const { gate = [python, '-IS', gatePath], events = [], read = true } = way;
@@ -88,7 +102,10 @@ export function startGate(bot: string | readonly string[], env: Record<string, s
     exit,
     pid: child.pid ?? 0,
     log: () => log,
+    /** Reads standard error from now on. */
     listen,
+    /** Closes the reader's end of standard error. */
+    stopReading: () => child.stderr.destroy(),
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     running: () => child.exitCode === null && child.signalCode === null,
     /** The processes of this gate that run now, itself included; not what a bot of these tests sleeps with. */

@@ -32,7 +32,7 @@ describe.concurrent('the gate runs a bot and', () => {
     using missing = startGate(['no-such-bot']);
     expect(await missing.exit, missing.log()).toBe(127);
     expect(missing.log()).toContain('no-such-bot cannot be run');
-    using forbidden = startGate([gatePath]);
+    using forbidden = startGate([import.meta.filename]);
     expect(await forbidden.exit, forbidden.log()).toBe(126);
   });
 

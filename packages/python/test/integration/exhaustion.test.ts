@@ -1,0 +1,152 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, test } from 'vitest';
+import { changed, mortal, patient, startGate, until } from './gate-process.ts';
+import { scriptedServer, silence } from './scripted-server.ts';
+import { scriptedSidecar } from './scripted-sidecar.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'gate-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const flat = { status: 200, body: '{"open_positions":[],"pending_orders":[]}' };
+const closed = { status: 200, body: '{"open_positions":0,"pending_orders":0}' };
+
+describe.concurrent('when the bot has used up', () => {
+  test('processes: the gate starts none any more, and no thread, imports nothing and writes no file', async ({
+    expect,
+  }) => {
+    const seen = path.join(folder, 'seen');
+    writeFileSync(seen, '');
+    await using bot = await scriptedServer({
+      'POST /close-positions': [500, closed],
+      'GET /positions': flat,
+      'GET /health': 200,
+    });
+    await using sidecar = await scriptedSidecar({ 'POST /drain': silence });
+    // Python tells an audit hook of whatever is done; what is wrong after the fork is written down.
+    const way = changed(
+      'import os',
+      'own, started = os.getpid(), False',
+      `file = open(${JSON.stringify(seen)}, "a")`,
+      'wrong = ("import", "os.fork", "os.exec", "os.posix_spawn", "subprocess.Popen", "_thread.start_new_thread", "open", "os.mkdir", "os.rename", "socket.getaddrinfo", "socket.gethostbyname")',
+      'def hook(event, arguments):',
+      '    global started',
+      '    if started and event in wrong and os.getpid() == own: file.write(f"{event} {arguments}\\n"); file.flush()',
+      '    if event == "os.fork": started = True',
+      'sys.addaudithook(hook)',
+    );
+    using gate = startGate(
+      mortal,
+      { SIDECAR_URL: sidecar.url, BOT_URL: bot.url, KILL_AFTER: '300ms' },
+      { gate: way },
+    );
+    await gate.until('bot: up');
+    await until('the lease waits', () => sidecar.calls('GET /livez').length === 2);
+    gate.kill('SIGTERM');
+    gate.kill('SIGINT');
+    expect(await gate.exit, gate.log()).toBe(137);
+    expect(gate.log()).toMatch(/no sign of a drain.*: flat\..*it got SIGKILL/s);
+    expect(readFileSync(seen, 'utf8')).toBe('');
+  });
+
+  test('memory: a stop drains all the same', async ({ expect }) => {
+    await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
+    // From the stop on the gate gets no memory beyond what it has.
+    const way = changed(
+      'import resource',
+      'begin = gate.Gate._begin_stop',
+      'def without_memory(self, *rest):',
+      '    pages = int(open("/proc/self/statm").read().split()[0])',
+      '    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(),) * 2)',
+      '    try: bytearray(4 * 1024 * 1024)',
+      '    except MemoryError: print("no memory", flush=True)',
+      '    begin(self, *rest)',
+      'gate.Gate._begin_stop = without_memory',
+    );
+    using gate = startGate(patient, { BOT_URL: bot.url }, { gate: way });
+    await gate.until('bot: up');
+    gate.kill('SIGTERM');
+    expect(await gate.exit, gate.log()).toBe(0);
+    expect(gate.events).toEqual(['bot: up', 'bot: no memory', 'bot: TERM']);
+    expect(gate.log()).toMatch(/: flat\./);
+  });
+
+  test('memory, so that every step fails at first: each is tried again', async ({ expect }) => {
+    await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
+    await using sidecar = await scriptedSidecar({ 'POST /drain': 503 });
+    const way = changed(
+      'def failing(kind, name):',
+      '    whole = getattr(kind, name)',
+      '    left = 3',
+      '    def method(*arguments):',
+      '        nonlocal left',
+      '        left -= 1',
+      '        if left >= 0: raise MemoryError',
+      '        return whole(*arguments)',
+      '    setattr(kind, name, method)',
+      'for kind, name in ((gate.Call, "__init__"), (gate.Call, "ready"), (gate.Stop, "__init__"), (gate.Stop, "turn"), (gate.Lease, "turn"),',
+      '    (gate.HttpBot, "_close_call"), (gate.HttpBot, "_read"), (gate.Gate, "_forward"), (gate.Gate, "_reap")): failing(kind, name)',
+    );
+    using gate = startGate(
+      patient,
+      { BOT_URL: bot.url, SIDECAR_URL: sidecar.url, GATE_TIMEOUT: '60s' },
+      { gate: way },
+    );
+    await gate.until('bot: up');
+    gate.kill('SIGTERM');
+    expect(await gate.exit, gate.log()).toBe(0);
+    expect(gate.log()).toMatch(/: flat\./);
+  });
+
+  test('file descriptors of the gate’s own: it goes on, and forwards at its deadline', async ({ expect }) => {
+    const way = changed(
+      'import resource',
+      'begin = gate.Gate._begin_stop',
+      'def without_files(self, *rest):',
+      '    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))',
+      '    begin(self, *rest)',
+      'gate.Gate._begin_stop = without_files',
+    );
+    using gate = startGate(patient, { BOT_URL: 'http://127.0.0.1:9', GATE_TIMEOUT: '3s' }, { gate: way });
+    await gate.until('bot: up');
+    gate.kill('SIGTERM');
+    expect(await gate.exit, gate.log()).toBe(0);
+    expect(gate.log()).toMatch(/NOT FLAT: not proven within 3s.*Too many open files/);
+  });
+
+  test('the reader of its log: a pipe that is full stops nothing, and lines that were lost are counted', async ({
+    expect,
+  }) => {
+    await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
+    // The bot fills the pipe that both write to, and waits in it.
+    const filling =
+      "trap 'exit 0' TERM; echo up; head -c 1000000 /dev/zero >&2; while :; do sleep 0.05; done";
+    using gate = startGate(filling, { BOT_URL: bot.url }, { read: false });
+    await gate.until('bot: up');
+    await sleep(200);
+    gate.kill('SIGTERM');
+    await until('it is being closed', () => bot.calls('POST /close-positions').length === 1);
+    for (let more = 0; more < 300; more += 1) {
+      gate.kill('SIGINT');
+      await sleep(2);
+    }
+    await until('it has been read', () => bot.calls('GET /positions').length === 2);
+    gate.listen();
+    await gate.says(/: flat\./);
+    expect(gate.log()).toMatch(/\d+ lines were lost, since nobody read them/);
+    for (const { pid, command } of gate.processes()) if (command.startsWith('head')) process.kill(pid);
+    expect(await gate.exit, gate.log().slice(-2000)).toBe(0);
+  });
+
+  test('and a reader that has gone stops nothing either', async ({ expect }) => {
+    await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
+    using gate = startGate(patient, { BOT_URL: bot.url }, { read: false });
+    await gate.until('bot: up');
+    gate.stopReading();
+    gate.kill('SIGTERM');
+    expect(await gate.exit).toBe(0);
+    expect(bot.calls('GET /positions').length).toBe(2);
+  });
+});
