@@ -20,6 +20,7 @@ import { type HealthDocument, healthDocument } from './watch/health-document.ts'
 import type { KnownModels } from './watch/known-models.ts';
 import { createNews } from './watch/news.ts';
 import type { OpenNow } from './watch/open-now.ts';
+import { remade } from './watch/remade.ts';
 import type { TickLimit } from './watch/tick-limit.ts';
 
 /** What the guard is made of. */
@@ -61,13 +62,22 @@ export interface Liveness {
   readonly because: string | null;
 }
 
-/** Answers the questions about the bot, from memory: to ask changes nothing. */
+/** Whether the bot is ready, and why not. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly because: string | null;
+}
+
+/**
+ * Answers the questions about the bot, from memory: to ask changes nothing. `live`, `ready` and `health` give the same
+ * object for as long as they say the same, so that whoever sends it need not write it out again.
+ */
 export interface Guard {
   readonly live: () => Liveness;
   /** Calls `listener` when what `live` gives has changed. Returns how to stop that. */
   readonly onChange: (listener: () => void) => () => void;
   /** Whether the bot is ready, and why not. */
-  readonly ready: () => { ready: boolean; because: string | null };
+  readonly ready: () => Readiness;
   /** Whether this boot of the bot has been ready once. */
   readonly started: () => boolean;
   readonly health: () => HealthDocument;
@@ -124,14 +134,25 @@ export function createGuard(options: GuardOptions): Guard {
   let alerted = '';
   let lookAgain: NodeJS.Timeout | undefined;
 
-  const live = (): Liveness => {
-    const { verdict, boot } = healer.state();
-    return { live: verdict === null, boot: nameOf(boot), because: verdict?.because ?? null };
+  let seen = monitor.snapshot();
+  /** What the monitor knows now, but for ages. */
+  const known = (): Snapshot => {
+    if (!monitor.isCurrent(seen)) seen = monitor.snapshot();
+    return seen;
   };
+
+  const live = remade(
+    { state: healer.state },
+    ({ state: { verdict, boot } }): Liveness => ({
+      live: verdict === null,
+      boot: nameOf(boot),
+      because: verdict?.because ?? null,
+    }),
+  );
 
   const look = (): void => {
     if (!remembered) return;
-    const snapshot = monitor.snapshot();
+    const snapshot = known();
     lastTraded = tradedAt(snapshot, openNow()) ?? lastTraded;
     const lease = leases?.holder() ?? null;
     const [older = Number.NEGATIVE_INFINITY] = polls.length === 2 ? polls : [];
@@ -252,7 +273,7 @@ export function createGuard(options: GuardOptions): Guard {
   // probe is `unknown` until it has asked this boot, which it does at once.
   healer.on('arrived', () => {
     const answered = healer.state().boot?.answered === true;
-    for (const { name } of monitor.snapshot().probes) if (name !== 'api' || !answered) monitor.forget(name);
+    for (const { name } of known().probes) if (name !== 'api' || !answered) monitor.forget(name);
   });
   healer.on('capped', (why) => {
     const text = `The bot needs a person: ${why}. No restart is asked for until the bot was ready once, or somebody says so with POST /acknowledge.`;
@@ -283,7 +304,7 @@ export function createGuard(options: GuardOptions): Guard {
 
   /** What failed while the API did not answer may work again with it, and need not wait for its turn. */
   const askTheOthers = (): void => {
-    for (const { name, status } of monitor.snapshot().probes)
+    for (const { name, status } of known().probes)
       if (name !== 'api' && status === 'fail') void monitor.check(name).catch(() => undefined);
   };
   const safely = (): void => defects.guard('in a look at the bot', look);
@@ -307,16 +328,74 @@ export function createGuard(options: GuardOptions): Guard {
   timer.unref();
   void remember();
 
-  const ready = (snapshot: Snapshot): { ready: boolean; because: string | null } => {
-    if (drainer.current() !== null)
-      return { ready: false, because: 'draining: every position is being closed' };
+  // ── What is answered ────────────────────────────────────────────────────────────────────────────────────────
+
+  const draining = (): boolean => drainer.current() !== null;
+  const cooldownS = (): number =>
+    Math.max(0, Math.ceil((healer.state().cooldownUntil - clock.elapsed()) / 1000));
+
+  const ready = remade({ snapshot: known, draining }, ({ snapshot, draining }): Readiness => {
+    if (draining) return { ready: false, because: 'draining: every position is being closed' };
     if (snapshot.groups.readiness?.healthy === true) return { ready: true, because: null };
     const failing = snapshot.probes.filter((probe) => probe.critical && !isHealthy(probe.status));
     return {
       ready: false,
       because: failing.map(({ name, output }) => `${name}: ${output ?? 'not checked yet'}`).join('; '),
     };
-  };
+  });
+
+  const health = remade(
+    {
+      snapshot: known,
+      ready,
+      draining,
+      state: healer.state,
+      cooldownS,
+      leaseHeld: () => (leases?.holder() ?? null) !== null,
+      tick: tickLimit.bound,
+      positions: openNow,
+      // Each receipt that is kept is a new last one: it stands for all of them.
+      lastReceipt: receipts.last,
+      unfinished: receipts.unfinished,
+      worrying: receipts.worrying,
+      acknowledgedAt: receipts.acknowledgedAt,
+      receiptsProblem: receipts.problem,
+      vanished: vanished.current,
+      vanishedConcern: vanished.concern,
+      hold: hold.current,
+      undelivered: () => options.alertState().undelivered,
+      alertsProblem: () => options.alertState().problem,
+      stateProblems: () => options.stateProblems().join('\n'),
+    },
+    (parts): HealthDocument => {
+      const { snapshot, state, unfinished, hold } = parts;
+      const self = selfOf(snapshot);
+      return healthDocument({
+        ...parts,
+        botName: options.botName,
+        unready: parts.ready.because,
+        boot: nameOf(state.boot),
+        drain: { active: parts.draining, unfinished: unfinished !== undefined },
+        concerns: concerns(
+          {
+            unfinished,
+            worrying: parts.worrying,
+            vanished: parts.vanishedConcern,
+            hold,
+            ofThisBoot: self.instance === null ? undefined : receipts.lastOf(self.instance),
+            problem: parts.receiptsProblem,
+          },
+          self,
+          {
+            crashLoop: state.crashes.loop ? state.crashes.at.length : null,
+            unheeded: state.unheeded,
+            alerts: parts.alertsProblem,
+            state: parts.stateProblems === '' ? [] : parts.stateProblems.split('\n'),
+          },
+        ),
+      });
+    },
+  );
 
   return {
     live,
@@ -324,51 +403,12 @@ export function createGuard(options: GuardOptions): Guard {
       changeListeners.add(listener);
       return () => changeListeners.delete(listener);
     },
-    ready: () => ready(monitor.snapshot()),
+    ready,
     started() {
       const { reached, goneSince } = healer.state();
       return reached && goneSince === null;
     },
-    health() {
-      const snapshot = monitor.snapshot();
-      const state = healer.state();
-      const self = selfOf(snapshot);
-      const { undelivered, problem } = options.alertState();
-      const unfinished = receipts.unfinished();
-      return healthDocument({
-        snapshot,
-        botName: options.botName,
-        unready: ready(snapshot).because,
-        state,
-        at: clock.elapsed(),
-        boot: nameOf(state.boot),
-        leaseHeld: (leases?.holder() ?? null) !== null,
-        tick: tickLimit.bound(),
-        positions: openNow(),
-        drain: { active: drainer.current() !== null, unfinished: unfinished !== undefined },
-        hold: hold.current(),
-        vanished: vanished.current(),
-        acknowledgedAt: receipts.acknowledgedAt(),
-        undelivered,
-        concerns: concerns(
-          {
-            unfinished,
-            worrying: receipts.worrying(),
-            vanished: vanished.concern(),
-            hold: hold.current(),
-            ofThisBoot: self.instance === null ? undefined : receipts.lastOf(self.instance),
-            problem: receipts.problem(),
-          },
-          self,
-          {
-            crashLoop: state.crashes.loop ? state.crashes.at.length : null,
-            unheeded: state.unheeded,
-            alerts: problem,
-            state: options.stateProblems(),
-          },
-        ),
-      });
-    },
+    health,
     instance: () => healer.state().boot?.instance ?? null,
     lastTraded: () => lastTraded,
     onHeal: (listener) => healer.on('verdict', listener),
@@ -385,7 +425,7 @@ export function createGuard(options: GuardOptions): Guard {
       return latched;
     },
     restartHalted() {
-      const { instance, trading } = selfOf(monitor.snapshot());
+      const { instance, trading } = selfOf(known());
       if (trading === 'halted') healer.leftHalted(leases?.holder() ?? instance);
       safely();
     },

@@ -1,6 +1,6 @@
-import { HEALTH_JSON_TYPE } from '@botwarden/probes';
+import type { RequestListener } from 'node:http';
 import { failed, methodNotAllowed, neverStored, notFound } from '@botwarden/service/http';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { VanishedPositions } from './boots/vanished.ts';
 import type { Clock } from './clock.ts';
@@ -10,11 +10,11 @@ import type { ReceiptLog } from './drain/receipts.ts';
 import type { EventLog } from './event-log.ts';
 import type { Guard } from './guard.ts';
 import { drainCall } from './http/drain-call.ts';
+import { HEALTH_PATHS, healthAnswers } from './http/health-answers.ts';
 import type { LeaseCall } from './http/lease-call.ts';
 import { type PersonCallsOptions, personCalls } from './http/person-calls.ts';
 import { needsToken } from './http/token.ts';
 import type { LeaseBook } from './lease/leases.ts';
-import { VERSION } from './version.ts';
 
 /** What the HTTP side is made of. */
 export interface ServerOptions {
@@ -34,7 +34,7 @@ export interface ServerOptions {
 }
 
 /** The calls of the sidecar. All answers come from memory: no request makes a probe run. */
-export function createApp(options: ServerOptions): Express {
+export function createApp(options: ServerOptions): RequestListener {
   const { guard, drainer, receipts, registry, leaseCall, hold, log } = options;
   const app = express();
   app.disable('x-powered-by');
@@ -49,33 +49,17 @@ export function createApp(options: ServerOptions): Express {
         `${request.method} ${request.path} came without the right token; nothing was done.`,
       ),
   });
+  const health = healthAnswers(guard);
   const reads: Record<string, RequestHandler> = {
+    ...Object.fromEntries(
+      HEALTH_PATHS.map((path): [string, RequestHandler] => [
+        path,
+        (request, response) => void health(request, response, path),
+      ]),
+    ),
     '/livez': (request, response, next) => {
-      if (request.get('botwarden-boot') !== undefined) {
-        authorised(request, response, () => leaseCall.handler(request, response, next));
-        return;
-      }
-      guard.polled();
-      const { live, boot, because } = guard.live();
-      response.status(live ? 200 : 503).json({ live, boot, ...(because === null ? {} : { because }) });
-    },
-    '/readyz': (_request, response) => {
-      const { ready, because } = guard.ready();
-      response.status(ready ? 200 : 503).json({ ready, ...(because === null ? {} : { because }) });
-    },
-    '/startupz': (_request, response) => {
-      const started = guard.started();
-      response.status(started ? 200 : 503).json({ started });
-    },
-    '/healthz': (_request, response) => {
-      const health = guard.health();
-      response
-        .status(health.status === 'fail' ? 503 : 200)
-        .type(HEALTH_JSON_TYPE)
-        .send(JSON.stringify(health));
-    },
-    '/ping': (_request, response) => {
-      response.json({ ping: 'pong', version: VERSION });
+      if (health(request, response, '/livez')) return;
+      authorised(request, response, () => leaseCall.handler(request, response, next));
     },
     '/metrics': async (_request, response) => {
       response.type(registry.contentType).send(await registry.metrics());
@@ -118,5 +102,6 @@ export function createApp(options: ServerOptions): Express {
   app.use(
     failed((error) => log.error({ event: 'http.failed', err: error }, 'A request could not be answered.')),
   );
-  return app;
+  // The questions about health are answered before anything of Express is done.
+  return (request, response) => void (health(request, response) || app(request, response));
 }

@@ -12,6 +12,8 @@ export interface StateFolder {
   readonly problems: () => readonly string[];
 }
 
+const NONE: readonly string[] = [];
+
 /** Its files take turns: a disk that hangs holds up one thread of the process, however many files it has. */
 export function openStateFolder(directory: string): StateFolder {
   const inTurn = createTurn();
@@ -26,6 +28,7 @@ export function openStateFolder(directory: string): StateFolder {
       const all = await Promise.all(files.map((file) => file.settled(ms)));
       return all.every(Boolean);
     },
-    problems: () => files.flatMap((file) => file.problem() ?? []),
+    problems: () =>
+      files.every((file) => file.problem() === null) ? NONE : files.flatMap((file) => file.problem() ?? []),
   };
 }

@@ -52,10 +52,10 @@ export interface HealthParts {
   /** Why the bot is not ready; null when it is. */
   readonly unready: string | null;
   readonly state: HealState;
-  /** Elapsed milliseconds. */
-  readonly at: number;
   readonly boot: string | null;
   readonly leaseHeld: boolean;
+  /** Seconds until another restart may be asked for; 0 when it may be now. */
+  readonly cooldownS: number;
   readonly tick: TickBound;
   readonly positions: OpenNow | null;
   readonly drain: { readonly active: boolean; readonly unfinished: boolean };
@@ -110,7 +110,7 @@ export function healthDocument(parts: HealthParts): HealthDocument {
       capped: capped !== null,
       boot: parts.boot,
       lease_held: parts.leaseHeld,
-      cooldown_s: Math.max(0, Math.ceil((state.cooldownUntil - parts.at) / 1000)),
+      cooldown_s: parts.cooldownS,
       tick_max_age_s: parts.tick.maxAgeMs / 1000,
       tick_learning: parts.tick.learning,
       boots_unasked: state.crashes.at.length,

@@ -1,7 +1,8 @@
-import { createMonitor, type Monitor, probe } from '@botwarden/probes';
+import { createMonitor, type Monitor, probe, type Snapshot } from '@botwarden/probes';
 import type { BootNames } from '../boots/vanished.ts';
 import type { Bot } from '../bot/bot.ts';
 import { type OpenItem, openItems } from './open-item.ts';
+import { remade } from './remade.ts';
 
 /** What is open at the bot, as last read. */
 export interface OpenNow {
@@ -16,7 +17,8 @@ export interface OpenNow {
 
 /**
  * Reads what is open now and then, to be shown; no decision rests on it. Apart from the probes, as a bot that cannot
- * tell its positions may still be ready; not while `spares` says that the bot's calls are needed elsewhere. `read` gives null while unknown or too old.
+ * tell its positions may still be ready; not while `spares` says that the bot's calls are needed elsewhere. `read`
+ * gives null while unknown or too old, and the same object until the next read.
  */
 export function watchOpenNow(
   bot: Bot,
@@ -60,18 +62,25 @@ export function watchOpenNow(
       }),
     );
   }
+  let seen = monitor.snapshot();
+  const known = (): Snapshot => {
+    if (!monitor.isCurrent(seen)) seen = monitor.snapshot();
+    return seen;
+  };
+  const read = remade({ known, items: () => items }, ({ known, items }) => openNowOf(known, items));
+  return { monitor, read };
+}
+
+function openNowOf(
+  { probes: [positions] }: Snapshot,
+  items: Pick<OpenNow, 'open' | 'pending'>,
+): OpenNow | null {
+  const { open, pending } = positions?.last?.details ?? {};
+  if (positions?.status !== 'pass' || typeof open !== 'number' || typeof pending !== 'number') return null;
   return {
-    monitor,
-    read() {
-      const view = monitor.probe('positions');
-      const { open, pending } = view?.last?.details ?? {};
-      if (view?.status !== 'pass' || typeof open !== 'number' || typeof pending !== 'number') return null;
-      return {
-        open_positions: open,
-        pending_orders: pending,
-        ...items,
-        at: new Date(view.last?.at ?? 0).toISOString(),
-      };
-    },
+    open_positions: open,
+    pending_orders: pending,
+    ...items,
+    at: new Date(positions.last?.at ?? 0).toISOString(),
   };
 }

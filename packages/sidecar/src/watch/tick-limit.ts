@@ -10,9 +10,11 @@ import {
   silenceOf,
   type TickBound,
 } from '../heal/cadence.ts';
+import { remade } from './remade.ts';
 
 /** How old the last tick of the bot may be: as configured, or as learnt from the bot. */
 export interface TickLimit {
+  /** The same object for as long as it is the same. */
   readonly bound: () => TickBound;
   /**
    * The bot that trades told its last tick, in milliseconds since 1970. `gapMs`: the longest gap that its own settings
@@ -46,7 +48,7 @@ export function createTickLimit(maxAgeMs: number | 'auto', elapsed: () => number
   }
   let cadence: Cadence = NO_CADENCE;
   return {
-    bound: () => boundOf(cadence),
+    bound: remade({ cadence: () => cadence }, ({ cadence }) => boundOf(cadence)),
     saw(tick, instance, gapMs) {
       cadence = { ...sawTick(cadence, tick, instance, elapsed()), told: gapMs };
     },
