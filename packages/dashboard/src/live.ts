@@ -32,7 +32,15 @@ export interface Live {
 const GATHER_MS = 250;
 /** Every page hears something this often, in milliseconds, and so knows that it is in touch. */
 const CLOCK_MS = 5_000;
-const TOLD = new Set<TimelineEvent['kind']>(['verdict', 'touch', 'drain', 'heal']);
+const TOLD = new Set<TimelineEvent['kind']>([
+  'verdict',
+  'touch',
+  'drain',
+  'heal',
+  'hold',
+  'vanished',
+  'alerts',
+]);
 
 /** Draws bots for all who look, once for each kind of page. */
 export function createLive(

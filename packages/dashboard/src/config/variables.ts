@@ -23,7 +23,8 @@ export const VARIABLES = [
   {
     name: 'DRAIN_TOKEN',
     secret: true,
-    about: 'the DRAIN_TOKEN of the sidecars: enables "Drain now"; DRAIN_TOKEN_BTC is for the bot btc alone',
+    about:
+      'the DRAIN_TOKEN of the sidecars: enables its three buttons; DRAIN_TOKEN_BTC is for the bot btc alone',
   },
   {
     name: 'DASHBOARD_USER',

@@ -1,6 +1,7 @@
 import type { Receipt } from '../watch/answers.ts';
 import type { BotView } from '../watch/bots.ts';
 import { changesBetween, type LastTold, type TimelineEvent } from '../watch/changes.ts';
+import { isAcknowledged } from '../watch/drains.ts';
 import { type Cell, levelOf, levelOfTone, merged, type Sighting, type Strip, seen } from './strip.ts';
 
 /** A minute of one thing, complete, for keeping. */
@@ -10,10 +11,13 @@ export interface Minute extends Cell {
   readonly subject: string;
 }
 
-/** Something a person took note of. */
-export interface Acknowledgement {
+/**
+ * When a person last looked at the exchange, as the sidecar told it. It is kept with the drains: those are remembered
+ * for longer than the sidecar tells them, and also while the sidecar cannot be asked.
+ */
+export interface Looked {
   readonly bot: string;
-  readonly drainId: string;
+  /** Milliseconds since 1970, by the clock of the sidecar. */
   readonly at: number;
 }
 
@@ -22,7 +26,7 @@ export type Keepsake =
   | { readonly kind: 'minute'; readonly minute: Minute }
   | { readonly kind: 'event'; readonly event: TimelineEvent }
   | { readonly kind: 'drain'; readonly bot: string; readonly receipt: Receipt }
-  | { readonly kind: 'acknowledgement'; readonly acknowledgement: Acknowledgement };
+  | { readonly kind: 'looked'; readonly looked: Looked };
 
 /** What an earlier process kept. */
 export interface Past {
@@ -31,13 +35,7 @@ export interface Past {
   readonly quarters: readonly Minute[];
   readonly events: readonly TimelineEvent[];
   readonly drains: ReadonlyArray<{ readonly bot: string; readonly receipt: Receipt }>;
-  readonly acknowledgements: readonly Acknowledgement[];
-}
-
-/** A drain that some sidecar told of once, whether or not it still does. */
-export interface KnownDrain {
-  readonly receipt: Receipt;
-  readonly acknowledgedAt: number | null;
+  readonly looked: readonly Looked[];
 }
 
 /** What happened, in memory and bounded: pages are answered from here and never from a database. */
@@ -53,10 +51,9 @@ export interface History {
   /** The newest failure of one probe that is remembered. */
   readonly lastError: (bot: string, subject: string) => TimelineEvent | undefined;
   /** Drains that the sidecar no longer tells of are remembered here. Newest first. */
-  readonly drains: (bot: string) => readonly KnownDrain[];
-  readonly acknowledgedAt: (bot: string, drainId: string) => number | null;
-  /** Takes note that a person has seen the end of a drain. */
-  readonly acknowledge: (bot: string, drainId: string) => void;
+  readonly drains: (bot: string) => readonly Receipt[];
+  /** When a person last looked at the exchange of this bot, as its sidecar told it; null where it told of none. */
+  readonly lookedAt: (bot: string) => number | null;
   /** Puts in what an earlier process kept. */
   readonly recall: (past: Past) => void;
   /** Hands over the minutes that are not complete yet: for the end of the process. */
@@ -85,7 +82,7 @@ interface BotPast {
   events: TimelineEvent[];
   readonly errors: Map<string, TimelineEvent>;
   drains: Receipt[];
-  readonly acknowledged: Map<string, number>;
+  lookedAt: number | null;
 }
 
 /** Begins with nothing. `keep` is given what should outlive the process; it must not throw and not wait. */
@@ -142,7 +139,16 @@ export function createHistory(
       const answered = view.report !== past.view?.report;
       past.view = view;
       const { instance, trading } = view.report?.bot ?? past.told;
-      past.told = { instance: instance ?? past.told.instance, trading: trading ?? past.told.trading };
+      past.told = {
+        boot: view.report?.heal.boot ?? past.told.boot,
+        instance: instance ?? past.told.instance,
+        trading: trading ?? past.told.trading,
+      };
+      const looked = view.report?.acknowledgedAt ?? null;
+      if (looked !== null && looked !== past.lookedAt) {
+        past.lookedAt = looked;
+        keep({ kind: 'looked', looked: { bot: view.name, at: looked } });
+      }
       for (const event of events) keep({ kind: 'event', event });
       for (const { receipt } of view.drains ?? []) {
         if (addDrain(past, receipt)) keep({ kind: 'drain', bot: view.name, receipt });
@@ -164,32 +170,9 @@ export function createHistory(
     day: (bot) => of(bot).day,
     events: (bot) => of(bot).events,
     lastError: (bot, subject) => of(bot).errors.get(subject),
-    drains(bot) {
-      const past = of(bot);
-      return past.drains.map((receipt) => ({
-        receipt,
-        acknowledgedAt: past.acknowledged.get(receipt.id) ?? null,
-      }));
-    },
-    acknowledgedAt: (bot, drainId) => of(bot).acknowledged.get(drainId) ?? null,
-    acknowledge(bot, drainId) {
-      const past = of(bot);
-      if (past.acknowledged.has(drainId)) return;
-      const at = now();
-      past.acknowledged.set(drainId, at);
-      keep({ kind: 'acknowledgement', acknowledgement: { bot, drainId, at } });
-      const event: TimelineEvent = {
-        bot,
-        key: `acknowledged:${drainId}`,
-        at,
-        kind: 'acknowledged',
-        subject: '',
-        tone: 'unknown',
-        text: `Acknowledged: the end of drain ${drainId}`,
-      };
-      for (const fresh of addEvents(past, [event])) keep({ kind: 'event', event: fresh });
-    },
-    recall({ minutes, quarters, events, drains, acknowledgements }) {
+    drains: (bot) => of(bot).drains,
+    lookedAt: (bot) => of(bot).lookedAt,
+    recall({ minutes, quarters, events, drains, looked }) {
       for (const [bot, mine] of Map.groupBy(minutes, (minute) => minute.bot)) {
         const past = pasts.get(bot);
         if (past === undefined) continue;
@@ -207,7 +190,11 @@ export function createHistory(
         const past = pasts.get(event.bot);
         if (past !== undefined) addEvents(past, [event]);
       }
-      for (const { bot, drainId, at } of acknowledgements) pasts.get(bot)?.acknowledged.set(drainId, at);
+      for (const { bot, at } of looked) {
+        const past = pasts.get(bot);
+        // What its sidecar has told meanwhile is newer.
+        if (past !== undefined) past.lookedAt ??= at;
+      }
       for (const { bot, receipt } of drains) {
         const past = pasts.get(bot);
         if (past !== undefined) addDrain(past, receipt);
@@ -224,21 +211,22 @@ export function createHistory(
   };
 }
 
-/** Positions may be open after it, and nobody has taken note. */
-function isOpenEnd({ acknowledged }: BotPast, { id, state }: Receipt): boolean {
-  return state !== 'flat' && state !== 'nothing_to_do' && !acknowledged.has(id);
+/** Positions may be open after it, and nobody has looked since. */
+function isOpenEnd({ lookedAt }: BotPast, receipt: Receipt): boolean {
+  const { state } = receipt;
+  return state !== 'flat' && state !== 'nothing_to_do' && !isAcknowledged(receipt, lookedAt);
 }
 
 function emptyPast(): BotPast {
   return {
     view: null,
-    told: { instance: null, trading: null },
+    told: { boot: null, instance: null, trading: null },
     hours: new Map(),
     day: { spanMs: DAY_SPAN_MS, cells: [] },
     events: [],
     errors: new Map(),
     drains: [],
-    acknowledged: new Map(),
+    lookedAt: null,
   };
 }
 

@@ -40,4 +40,13 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (bot, drain_id)
   );
   `,
+  // Acknowledging is the sidecar's since; it tells when a person looked last. What was acknowledged here alone is shown
+  // once more, rather than taken over as a look at everything before it.
+  `
+  CREATE TABLE ${SCHEMA}.looked (
+    bot text PRIMARY KEY,
+    at timestamptz NOT NULL
+  );
+  DROP TABLE ${SCHEMA}.acknowledgements;
+  `,
 ];

@@ -11,6 +11,7 @@ import {
   HOUR_CELLS,
   HOUR_SPAN_MS,
   type Keepsake,
+  type Looked,
   type Minute,
   type Past,
 } from './history.ts';
@@ -48,9 +49,10 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 /** Held by whoever migrates; any number that nothing else of this program uses. */
 const MIGRATION_LOCK = 4_091_500;
 
-/** Positions may be open after it, and nobody has acknowledged it. */
+/** Positions may be open after it, and nobody has looked at the exchange since. */
 const ENDED_BADLY = `(receipt->>'state' NOT IN ('flat', 'nothing_to_do') AND NOT EXISTS
-  (SELECT FROM ${SCHEMA}.acknowledgements AS a WHERE a.bot = drains.bot AND a.drain_id = drains.drain_id))`;
+  (SELECT FROM ${SCHEMA}.looked AS l WHERE l.bot = drains.bot
+      AND l.at >= to_timestamp((receipt->>'at')::float8 / 1000)))`;
 
 /** Begins at once to connect, and goes on trying for as long as it takes. */
 export function createStore(options: StoreOptions): Store {
@@ -231,11 +233,11 @@ async function writeBatch(db: pg.Client, batch: readonly Keepsake[]): Promise<vo
     );
     await insert(
       db,
-      'acknowledgements',
-      ['bot', 'drain_id', 'at'],
-      only('acknowledgement'),
-      ({ acknowledgement: a }) => [a.bot, a.drainId, new Date(a.at)],
-      '(bot, drain_id) DO NOTHING',
+      'looked',
+      ['bot', 'at'],
+      only('looked'),
+      ({ looked: { bot, at } }) => [bot, new Date(at)],
+      '(bot) DO UPDATE SET at = excluded.at',
     );
   });
 }
@@ -259,6 +261,11 @@ async function insert<K extends Keepsake['kind']>(
     });
   }
 }
+
+const missing = ({ boot, proof }: Partial<Receipt>): Pick<Receipt, 'boot' | 'proof'> => ({
+  boot: boot ?? null,
+  proof: proof ?? [],
+});
 
 async function readPast(db: pg.Client, maxAgeMs: number): Promise<Past> {
   const since = (ms: number): Date => new Date(Date.now() - Math.min(ms, maxAgeMs));
@@ -288,21 +295,20 @@ async function readPast(db: pg.Client, maxAgeMs: number): Promise<Past> {
       WHERE place <= 100 OR (ended_badly AND place_of_its_kind <= $1)`,
     [ALARMS_KEPT],
   );
-  const acknowledgements = await db.query<{ bot: string; drainId: string; at: number }>(
-    `SELECT bot, drain_id AS "drainId", ${at} FROM ${SCHEMA}.acknowledgements`,
-  );
+  const looked = await db.query<Looked>(`SELECT bot, ${at} FROM ${SCHEMA}.looked`);
   return {
     minutes: minutes.rows,
     quarters: quarters.rows,
     events: events.rows,
-    drains: drains.rows,
-    acknowledgements: acknowledgements.rows,
+    // An earlier version kept neither boot nor proof.
+    drains: drains.rows.map(({ bot, receipt }) => ({ bot, receipt: { ...receipt, ...missing(receipt) } })),
+    looked: looked.rows,
   };
 }
 
 /**
  * Deletes what is too old, a piece at a time, so that no statement runs into its limit. A drain that ended badly
- * goes only once somebody has acknowledged it; the acknowledgement stays, as the sidecar may still tell of that drain.
+ * goes only once somebody has looked at the exchange after it.
  */
 async function prune(db: pg.Client, maxAgeMs: number): Promise<void> {
   const before = new Date(Date.now() - maxAgeMs);

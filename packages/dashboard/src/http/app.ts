@@ -8,10 +8,9 @@ import { allDrains } from '../history/attention.ts';
 import type { History } from '../history/history.ts';
 import type { Live } from '../live.ts';
 import type { Bots, BotView } from '../watch/bots.ts';
-import { isAlarming } from '../watch/drains.ts';
 import { guardAccess } from './access.ts';
 import { createAssets } from './assets.ts';
-import { drainNow } from './drain-now.ts';
+import { personActions } from './person-actions.ts';
 
 /** What the HTTP side is made of. */
 export interface AppOptions {
@@ -54,31 +53,7 @@ export function createApp(options: AppOptions): Express {
       refuse(response, 503, 'TOO_MANY_PAGES', `${config.maxPages} pages are open already; see MAX_PAGES`);
     }
   });
-  app.post('/bots/:bot/drains/:drain/acknowledge', (request, response) => {
-    const { bot, drain } = request.params;
-    const view = bots.view(bot);
-    const known =
-      view === undefined ? undefined : allDrains(view, history).find(({ receipt }) => receipt.id === drain);
-    if (known === undefined)
-      return refuse(response, 404, 'UNKNOWN_DRAIN', 'there is no such drain of such a bot here');
-    // What is not over, or ended well, is nobody's to wave through in advance.
-    if (!isAlarming(known.outcome))
-      return refuse(
-        response,
-        409,
-        'NOTHING_TO_ACKNOWLEDGE',
-        `that drain is ${known.outcome}; nothing was done`,
-      );
-    history.acknowledge(bot, drain);
-    log.info(
-      { event: 'drain.acknowledged', bot, drain_id: drain, from: request.ip },
-      `The end of a drain of ${bot} was acknowledged.`,
-    );
-    live.changed(bot);
-    if (request.accepts(['html', 'json']) === 'html') response.redirect(303, '/');
-    else response.status(204).end();
-  });
-  app.use(drainNow({ bots, sidecars: config.sidecars, secrets: config.secrets, log }));
+  app.use(personActions({ bots, sidecars: config.sidecars, secrets: config.secrets, log }));
 
   app.get('/api/bots', (_request, response) => {
     response.json({
@@ -148,12 +123,15 @@ function asJson(view: BotView, history: History): object {
         : {
             open_positions: report.positions.open,
             pending_orders: report.positions.pending,
+            open: report.positions.positions,
+            pending: report.positions.orders,
             at: iso(report.positions.at),
           },
     bot:
       report === null
         ? null
         : {
+            name: report.bot.name,
             instance: report.bot.instance,
             trading: report.bot.trading,
             database: report.bot.database,
@@ -167,7 +145,16 @@ function asJson(view: BotView, history: History): object {
             reason: report.heal.reason,
             heals_last_hour: report.heal.lastHour,
             capped: report.heal.capped,
+            boot: report.heal.boot,
+            boots_unasked: report.heal.bootsUnasked,
           },
+    hold: report?.hold == null ? null : { since: iso(report.hold.since), reason: report.hold.reason },
+    vanished:
+      report?.vanished == null
+        ? null
+        : { boot: report.vanished.boot, open: report.vanished.open, now_open: report.vanished.nowOpen },
+    acknowledged_at: iso(history.lookedAt(name)),
+    alerts: report === null ? null : { undelivered: report.undelivered },
     checks: (report?.checks ?? []).map((check) => ({
       name: check.name,
       state: check.state,
@@ -179,7 +166,7 @@ function asJson(view: BotView, history: History): object {
       output: check.output,
       code: check.code,
     })),
-    drains: allDrains(view, history).map(({ receipt, outcome, acknowledgedAt }) => ({
+    drains: allDrains(view, history).map(({ receipt, outcome, acknowledged }) => ({
       drain_id: receipt.id,
       outcome,
       trigger: receipt.trigger,
@@ -189,7 +176,9 @@ function asJson(view: BotView, history: History): object {
       open_positions: receipt.open,
       pending_orders: receipt.pending,
       reason: receipt.reason,
-      acknowledged_at: iso(acknowledgedAt),
+      boot: receipt.boot ?? receipt.instance,
+      proof: receipt.proof,
+      acknowledged,
     })),
   };
 }

@@ -1,13 +1,14 @@
 import type { SeenDrain } from '../history/attention.ts';
 import { allDrains } from '../history/attention.ts';
 import { DAY_CELLS, type History, HOUR_CELLS } from '../history/history.ts';
-import { type Check, type DrainView, isGood } from '../watch/answers.ts';
+import { type Check, type DrainView, isGood, type Receipt } from '../watch/answers.ts';
 import type { BotView } from '../watch/bots.ts';
 import { leftBy, type TimelineEvent, toneOf } from '../watch/changes.ts';
 import { isAlarming } from '../watch/drains.ts';
 import { type Html, html, nothing } from './html.ts';
+import { openTable } from './open-now.ts';
 import { averageMs, stripPicture } from './strip.ts';
-import { badge, lasting, moment, OUTCOMES, STATE_WORDS, sign, span } from './words.ts';
+import { badge, counted, lasting, moment, OUTCOMES, PROVED_BY, STATE_WORDS, sign, span } from './words.ts';
 
 /** How much of a bot is shown. */
 export interface BotSectionOptions {
@@ -23,6 +24,8 @@ export function botSection(view: BotView, history: History, { now, lines }: BotS
   return html`<article class="bot" id="${id}" aria-labelledby="${id}-name">
 ${heading(view)}
 ${runningDrain(view)}
+${onHold(view)}
+${undelivered(view)}
 ${dayStrip(view, history, now)}
 ${
   inTouch || heardAt === null
@@ -30,6 +33,7 @@ ${
     : html`<p class="old">The sidecar was last heard ${moment(heardAt)}. What follows is what it said then.</p>`
 }
 ${report === null ? nothing : facts(view)}
+${openTable(view)}
 ${
   report === null || report.checks.length === 0
     ? nothing
@@ -56,13 +60,35 @@ export function pieceOf(name: string): string {
   return `bot-${name}`;
 }
 
-function heading({ name, verdict, canDrain }: BotView): Html {
+function heading({ name, verdict, hasToken }: BotView): Html {
   return html`<header>
 <h2 id="${pieceOf(name)}-name"><a href="/bots/${name}">${name}</a></h2>
 <p class="verdict ${verdict.tone}">${sign(verdict.tone)}<span class="was">Last known: </span><strong>${verdict.word}</strong></p>
-${canDrain ? html`<p class="actions"><a class="button" href="/bots/${name}/drain">Drain now…</a></p>` : nothing}
+${hasToken ? html`<p class="actions"><a class="button" href="/bots/${name}/drain">Drain now…</a></p>` : nothing}
 ${verdict.because.length === 0 ? nothing : html`<ul class="because">${verdict.because.map((why) => html`<li>${why}</li>`)}</ul>`}
 </header>`;
+}
+
+/** A person's drain stands: what that means, and how it ends. */
+function onHold({ name, report, hasToken, inTouch }: BotView): Html {
+  const hold = report?.hold ?? null;
+  if (hold === null) return nothing;
+  return html`<section class="hold${inTouch ? '' : ' stale'}"><h3>${inTouch ? 'On hold' : 'Was on hold'}</h3>
+<p>Since ${moment(hold.since)}. Reason: ${hold.reason === '' ? 'none given' : hold.reason}.</p>
+<p>The bot opens nothing until the hold is lifted, also after a restart of the bot or of its sidecar.</p>
+${
+  hasToken
+    ? html`<p class="actions"><a class="button" href="/bots/${name}/lift">Lift the hold…</a></p>`
+    : html`<p>Call <code>DELETE /hold</code> at the sidecar to lift it, or set DRAIN_TOKEN here to do it from this page.</p>`
+}</section>`;
+}
+
+/** Whoever waits for an alert on the phone should know that none comes. */
+function undelivered({ report }: BotView): Html {
+  const count = report?.undelivered ?? 0;
+  return count === 0
+    ? nothing
+    : html`<p class="error undelivered">${counted(count, 'alert')} of this bot ${count === 1 ? 'was' : 'were'} not delivered. The sidecar tries again. Look at its log and at its ALERT_ variables.</p>`;
 }
 
 function dayStrip({ name }: BotView, history: History, now: number): Html {
@@ -95,11 +121,13 @@ ${fact('Pending orders', html`<b>${positions?.pending ?? 'unknown'}</b>`)}
 ${fact('Trading', html`${bot.trading ?? 'not told'}`)}
 ${fact('Last tick', moment(bot.lastTickAt, 'not told'))}
 ${fact(
-  'Restarts asked for',
+  'Restarts by Botwarden',
   html`${heal.lastHour} in the last hour`,
-  heal.capped ? html` <span class="small">no more will be</span>` : nothing,
+  heal.capped ? html` <span class="small">no more until a person has looked</span>` : nothing,
 )}
-${fact('This boot', html`<span class="id">${bot.instance ?? 'not told'}</span>`)}
+${heal.bootsUnasked === null ? nothing : fact('Starts nobody asked for', html`${heal.bootsUnasked} in the last 10 minutes`)}
+${fact('This boot', html`<span class="id">${heal.boot ?? bot.instance ?? 'not told'}</span>`)}
+${bot.name === null ? nothing : fact('Name in alerts', html`${bot.name}`)}
 </dl>`;
 }
 
@@ -159,15 +187,28 @@ ${
 }`;
 }
 
-function drainItem({ receipt, outcome, acknowledgedAt }: SeenDrain): Html {
+function drainItem({ receipt, outcome, acknowledged }: SeenDrain): Html {
   const { tone, word } = OUTCOMES[outcome];
   const took =
     receipt.durationMs === null || outcome === 'running' ? nothing : html` after ${span(receipt.durationMs)}`;
   const attempts = receipt.attempts === null ? nothing : html`, close call sent ${receipt.attempts}×`;
   return html`<li>${badge(tone, word)} ${moment(receipt.startedAt)}, ${receipt.trigger}${took}${attempts}.
-${isAlarming(outcome) ? html`<span>${leftBy(receipt)} left.</span>` : nothing} <span class="small">${receipt.reason}</span>
-${acknowledgedAt === null ? nothing : html`<span class="small">Acknowledged ${moment(acknowledgedAt)}.</span>`}
-<span class="small id">${receipt.id}</span></li>`;
+${isAlarming(outcome) ? html`<span>${leftBy(receipt)} left.</span>` : nothing} ${provedBy(receipt)}<span class="small">${receipt.reason}</span>
+${isAlarming(outcome) && acknowledged ? html`<span class="small">Acknowledged.</span>` : nothing}
+<span class="small id">drain ${receipt.id}</span>${bootOf(receipt)}</li>`;
+}
+
+const PROVERS = new Intl.ListFormat('en-GB', { type: 'conjunction' });
+
+function provedBy({ proof }: Receipt): Html {
+  return proof.length === 0
+    ? nothing
+    : html`<span>Proved flat by ${PROVERS.format(proof.map((one) => PROVED_BY[one]))}.</span> `;
+}
+
+function bootOf({ boot, instance }: Receipt): Html {
+  const name = boot ?? instance;
+  return name === null ? nothing : html`<span class="small id">boot ${name}</span>`;
 }
 
 function timeline(id: string, events: readonly TimelineEvent[], lines: number): Html {
@@ -175,7 +216,7 @@ function timeline(id: string, events: readonly TimelineEvent[], lines: number): 
   return html`<h3 id="${id}-timeline">Timeline</h3>
 ${
   shown.length === 0
-    ? html`<p class="small">Nothing has changed since this server started to watch.</p>`
+    ? html`<p class="small">Nothing has changed since the dashboard started.</p>`
     : html`<ol class="timeline" aria-labelledby="${id}-timeline">${shown.map(
         ({ at, tone, text }) =>
           html`<li class="${tone}">${sign(tone)}${moment(at)} <span>${text}</span></li>`,

@@ -1,4 +1,4 @@
-import type { CheckState } from '../watch/answers.ts';
+import type { CheckState, Proof } from '../watch/answers.ts';
 import type { DrainOutcome } from '../watch/drains.ts';
 import type { Tone } from '../watch/verdict.ts';
 import { type Html, html } from './html.ts';
@@ -57,6 +57,13 @@ export const STATE_WORDS: Readonly<Record<CheckState, string>> = {
   stale: 'Stale',
   paused: 'Paused',
   unknown: 'Unknown',
+};
+
+/** Who said that it is flat, as words. */
+export const PROVED_BY: Readonly<Record<Proof, string>> = {
+  bot: 'the bot',
+  sql: 'the database',
+  exchange: 'the exchange',
 };
 
 /** The end of a drain as words, and how it looks. */

@@ -33,21 +33,55 @@ export interface Report {
   /** In the order of the sidecar. */
   readonly checks: readonly Check[];
   readonly bot: {
+    /** BOT_NAME; null where the sidecar does not tell it. */
+    readonly name: string | null;
     readonly instance: string | null;
     readonly trading: 'running' | 'halted' | null;
     readonly database: 'connected' | 'disconnected' | null;
     readonly lastTickAt: number | null;
   };
   /** Null while unknown. */
-  readonly positions: { readonly open: number; readonly pending: number; readonly at: number | null } | null;
+  readonly positions: OpenNow | null;
+  /** A person's drain that stands; null where none does. */
+  readonly hold: { readonly since: number | null; readonly reason: string } | null;
+  /** Positions that one boot had and the next one does not report; null where none wait for a person. */
+  readonly vanished: { readonly boot: string; readonly open: number; readonly nowOpen: number } | null;
+  /** When a person last looked at the exchange; null where nobody has, or the sidecar does not tell it. */
+  readonly acknowledgedAt: number | null;
+  /** Alerts that nobody took so far; null where the sidecar does not tell it. */
+  readonly undelivered: number | null;
   readonly drain: { readonly active: boolean; readonly unfinished: boolean };
   readonly heal: {
     readonly live: boolean;
     readonly reason: string | null;
     readonly lastHour: number;
     readonly capped: boolean;
+    /** The current boot, as its gate names it or else as the bot does. */
+    readonly boot: string | null;
+    /** Starts within the last ten minutes that nobody asked for; null where the sidecar does not tell it. */
+    readonly bootsUnasked: number | null;
   };
 }
+
+/** What is open at a bot. */
+export interface OpenNow {
+  readonly open: number;
+  readonly pending: number;
+  readonly at: number | null;
+  /** The first of them; null where only the counts are told. */
+  readonly positions: readonly OpenItem[] | null;
+  readonly orders: readonly OpenItem[] | null;
+}
+
+/** One open position or pending order; a field is null where the bot does not tell it. */
+export interface OpenItem {
+  readonly symbol: string | null;
+  readonly side: string | null;
+  readonly size: string | null;
+}
+
+/** Who said that it is flat: the bot, FLAT_CHECK_SQL, FLAT_CHECK_URL. */
+export type Proof = 'bot' | 'sql' | 'exchange';
 
 /** One line of a sidecar's drain log. */
 export interface Receipt {
@@ -57,7 +91,11 @@ export interface Receipt {
   readonly at: number | null;
   readonly startedAt: number | null;
   readonly durationMs: number | null;
+  /** The boot that was drained, as its gate names it. */
+  readonly boot: string | null;
   readonly instance: string | null;
+  /** Empty unless it is flat. */
+  readonly proof: readonly Proof[];
   readonly attempts: number | null;
   readonly open: number | null;
   readonly pending: number | null;
@@ -78,6 +116,8 @@ const MAX_CHECKS = 40;
 const MAX_NOTES = 20;
 const MAX_RECEIPTS = 200;
 const MAX_STEPS = 200;
+const MAX_ITEMS = 20;
+const MAX_ITEM_TEXT = 60;
 
 /** One line: without control characters, and without those that would turn the direction of the page's own text. */
 export function oneLine(value: string, limit: number): string {
@@ -129,6 +169,10 @@ const checkSchema = z.object({
   code: optionalText(MAX_NAME),
 });
 
+const itemText = optionalText(MAX_ITEM_TEXT);
+const itemList = listOf(z.object({ symbol: itemText, side: itemText, size: itemText }), MAX_ITEMS);
+const items = z.preprocess((value) => (Array.isArray(value) ? value : null), itemList.nullable());
+
 const reportSchema = z.object({
   status: z.enum(['pass', 'warn', 'fail']),
   notes: listOf(text(MAX_TEXT), MAX_NOTES),
@@ -136,16 +180,37 @@ const reportSchema = z.object({
   checks: z.record(z.string(), z.unknown()).catch({}),
   bot: z
     .object({
+      name: optionalText(MAX_NAME),
       instance: optionalText(MAX_NAME),
       trading: z.enum(['running', 'halted']).nullable().catch(null),
       database: z.enum(['connected', 'disconnected']).nullable().catch(null),
       last_tick_at: moment,
     })
-    .catch({ instance: null, trading: null, database: null, last_tick_at: null }),
+    .catch({ name: null, instance: null, trading: null, database: null, last_tick_at: null }),
   positions: z
-    .object({ open_positions: z.number().int().min(0), pending_orders: z.number().int().min(0), at: moment })
+    .object({
+      open_positions: z.number().int().min(0),
+      pending_orders: z.number().int().min(0),
+      open: items,
+      pending: items,
+      at: moment,
+    })
     .nullable()
     .catch(null),
+  hold: z
+    .object({ since: moment, reason: text(MAX_TEXT).catch('') })
+    .nullable()
+    .catch(null),
+  vanished: z
+    .object({
+      boot: text(MAX_NAME).catch('unknown'),
+      open: z.number().int().min(0),
+      now_open: z.number().int().min(0),
+    })
+    .nullable()
+    .catch(null),
+  acknowledged_at: moment,
+  alerts: z.object({ undelivered: count }).catch({ undelivered: null }),
   drain: z
     .object({ active: z.boolean().catch(false), unfinished: z.boolean().catch(false) })
     .catch({ active: false, unfinished: false }),
@@ -155,8 +220,17 @@ const reportSchema = z.object({
       reason: optionalText(MAX_TEXT),
       heals_last_hour: count,
       capped: z.boolean().catch(false),
+      boot: optionalText(MAX_NAME),
+      boots_unasked: count,
     })
-    .catch({ live: true, reason: null, heals_last_hour: null, capped: false }),
+    .catch({
+      live: true,
+      reason: null,
+      heals_last_hour: null,
+      capped: false,
+      boot: null,
+      boots_unasked: null,
+    }),
 });
 
 const receiptShape = {
@@ -169,7 +243,9 @@ const receiptShape = {
   at: moment,
   started_at: moment,
   duration_ms: span,
+  boot: optionalText(MAX_NAME),
   bot_instance: optionalText(MAX_NAME),
+  proof: listOf(z.enum(['bot', 'sql', 'exchange']), 3),
   attempts: count,
   open_positions: count,
   pending_orders: count,
@@ -203,12 +279,13 @@ export function parseReport(body: unknown): Report {
     );
   }
   const checks = Object.entries(data.checks).slice(0, MAX_CHECKS).flatMap(toCheck);
-  const { bot, positions, drain, heal } = data;
+  const { bot, positions, drain, heal, vanished } = data;
   return {
     status: data.status,
     notes: data.notes.length > 0 || data.output === null ? data.notes : [data.output],
     checks,
     bot: {
+      name: bot.name,
       instance: bot.instance,
       trading: bot.trading,
       database: bot.database,
@@ -217,9 +294,27 @@ export function parseReport(body: unknown): Report {
     positions:
       positions === null
         ? null
-        : { open: positions.open_positions, pending: positions.pending_orders, at: positions.at },
+        : {
+            open: positions.open_positions,
+            pending: positions.pending_orders,
+            at: positions.at,
+            positions: positions.open,
+            orders: positions.pending,
+          },
+    hold: data.hold,
+    vanished:
+      vanished === null ? null : { boot: vanished.boot, open: vanished.open, nowOpen: vanished.now_open },
+    acknowledgedAt: data.acknowledged_at,
+    undelivered: data.alerts.undelivered,
     drain,
-    heal: { live: heal.live, reason: heal.reason, lastHour: heal.heals_last_hour ?? 0, capped: heal.capped },
+    heal: {
+      live: heal.live,
+      reason: heal.reason,
+      lastHour: heal.heals_last_hour ?? 0,
+      capped: heal.capped,
+      boot: heal.boot,
+      bootsUnasked: heal.boots_unasked,
+    },
   };
 }
 
@@ -282,7 +377,9 @@ function toReceipt(raw: z.output<z.ZodObject<typeof receiptShape>>): Receipt {
     at: raw.at,
     startedAt: raw.started_at,
     durationMs: raw.duration_ms,
+    boot: raw.boot,
     instance: raw.bot_instance,
+    proof: raw.proof,
     attempts: raw.attempts,
     open: raw.open_positions,
     pending: raw.pending_orders,

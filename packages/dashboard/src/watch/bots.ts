@@ -27,8 +27,8 @@ export interface BotView {
   readonly drains: readonly Drain[] | null;
   /** Why its drains cannot be read; null when they can, or were not asked for yet. */
   readonly drainsProblem: string | null;
-  /** Whether "Drain now" is configured for it. */
-  readonly canDrain: boolean;
+  /** Whether its drain token is configured: a person can then drain it, lift its hold and acknowledge from here. */
+  readonly hasToken: boolean;
 }
 
 /** What a sidecar was asked. */
@@ -163,7 +163,7 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
         drain,
         drains,
         drainsProblem,
-        canDrain: sidecars.some((sidecar) => sidecar.name === name && sidecar.drainToken !== undefined),
+        hasToken: sidecars.some((sidecar) => sidecar.name === name && sidecar.drainToken !== undefined),
       };
     },
     look,

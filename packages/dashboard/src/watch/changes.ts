@@ -1,4 +1,4 @@
-import { type Check, isGood, type Receipt } from './answers.ts';
+import { type Check, isGood, type Receipt, type Report } from './answers.ts';
 import type { BotView } from './bots.ts';
 import type { Drain } from './drains.ts';
 import { isAlarming } from './drains.ts';
@@ -11,7 +11,18 @@ export interface TimelineEvent {
   readonly key: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  readonly kind: 'verdict' | 'probe' | 'boot' | 'trading' | 'heal' | 'drain' | 'touch' | 'acknowledged';
+  readonly kind:
+    | 'verdict'
+    | 'probe'
+    | 'boot'
+    | 'trading'
+    | 'heal'
+    | 'drain'
+    | 'touch'
+    | 'hold'
+    | 'vanished'
+    | 'alerts'
+    | 'acknowledged';
   /** The probe it is about; empty for the bot itself. */
   readonly subject: string;
   readonly tone: Tone;
@@ -20,6 +31,8 @@ export interface TimelineEvent {
 
 /** What a bot last told of itself: it tells nothing while it hangs. */
 export interface LastTold {
+  /** As its gate names it. */
+  readonly boot: string | null;
   readonly instance: string | null;
   readonly trading: string | null;
 }
@@ -39,6 +52,10 @@ export function changesBetween(
     const known = before?.drains?.find(({ receipt }) => receipt.id === drain.receipt.id);
     if (known?.outcome !== drain.outcome) found.push(aboutDrain(after.name, drain, now));
   }
+  // It has a time of its own, as a receipt has.
+  const looked = after.report?.acknowledgedAt ?? null;
+  if (looked !== null && looked !== before?.report?.acknowledgedAt)
+    found.push(aboutLooking(after.name, looked, now));
   if (before === null) return found;
 
   const { verdict } = after;
@@ -64,14 +81,29 @@ export function changesBetween(
     );
   }
   const { instance, trading } = is.bot;
-  if (instance !== null && told.instance !== null && instance !== told.instance)
-    tell('boot', 'caution', `Another boot of the bot answers: ${instance}`);
+  const { boot } = is.heal;
+  const another =
+    boot !== null && told.boot !== null
+      ? boot !== told.boot
+      : instance !== null && told.instance !== null && instance !== told.instance;
+  if (another) tell('boot', 'caution', `The bot was restarted; this is boot ${boot ?? instance}`);
   if (trading !== null && told.trading !== null && trading !== told.trading)
     tell('trading', trading === 'halted' ? 'caution' : 'good', `Trading: ${told.trading} → ${trading}`);
   if (was.heal.live && !is.heal.live)
     tell('heal', 'bad', `Restart of the bot asked for: ${is.heal.reason ?? 'no reason given'}`);
   if (!was.heal.capped && is.heal.capped)
     tell('heal', 'bad', 'No further restart is asked for: a person is needed');
+  if (was.hold === null && is.hold !== null)
+    tell(
+      'hold',
+      'caution',
+      `The bot is on hold: ${is.hold.reason === '' ? 'no reason given' : is.hold.reason}`,
+    );
+  if (was.hold !== null && is.hold === null) tell('hold', 'good', 'The hold was lifted');
+  if (is.vanished !== null && was.vanished?.boot !== is.vanished.boot)
+    tell('vanished', 'bad', `Positions vanished: ${vanishedWords(is.vanished)}`);
+  if ((was.undelivered ?? 0) === 0 && (is.undelivered ?? 0) > 0)
+    tell('alerts', 'bad', 'Alerts of the sidecar are not delivered');
   return found;
 }
 
@@ -80,6 +112,23 @@ export function leftBy({ open, pending }: Receipt): string {
   const say = (value: number | null, noun: string): string =>
     value === null ? `an unknown number of ${noun}s` : `${value} ${noun}${value === 1 ? '' : 's'}`;
   return `${say(open, 'open position')} and ${say(pending, 'pending order')}`;
+}
+
+/** Both numbers, and the boot, as a sentence without its end. */
+export function vanishedWords({ boot, open, nowOpen }: NonNullable<Report['vanished']>): string {
+  return `boot ${boot} ended with ${open} open, the next boot reports ${nowOpen}, and nothing closed them in between`;
+}
+
+function aboutLooking(bot: string, looked: number, now: number): TimelineEvent {
+  return {
+    bot,
+    key: `acknowledged:${looked}`,
+    at: Math.min(looked, now),
+    kind: 'acknowledged',
+    subject: '',
+    tone: 'unknown',
+    text: 'Somebody said that they had looked at the exchange',
+  };
 }
 
 function aboutDrain(bot: string, { receipt, outcome }: Drain, now: number): TimelineEvent {

@@ -64,3 +64,8 @@ function outcomeOf(
   if (index > 0) return 'cut_off';
   return unfinished && !active ? 'cut_off' : 'running';
 }
+
+/** Whether a person has looked at the exchange after this receipt was written; both times are the sidecar's. */
+export function isAcknowledged({ at }: Receipt, lookedAt: number | null): boolean {
+  return at !== null && lookedAt !== null && at <= lookedAt;
+}

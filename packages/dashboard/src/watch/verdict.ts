@@ -9,6 +9,7 @@ export interface Verdict {
     | 'healthy'
     | 'look'
     | 'halted'
+    | 'on-hold'
     | 'starting'
     | 'draining'
     | 'restarting'
@@ -49,7 +50,8 @@ export function verdictOf({ report, inTouch, problem, drainsProblem }: Evidence)
       : { kind: 'out-of-touch', word: 'Out of touch', tone: 'unknown', because: why };
   }
   if (report === null) return { kind: 'unheard', word: 'Not heard yet', tone: 'unknown', because: why };
-  const { heal, drain, checks, notes } = report;
+  const { heal, drain, checks } = report;
+  const notes = otherNotes(report);
   if (drain.active) return { kind: 'draining', word: 'Draining', tone: 'busy', because: notes };
   const failing = checks.filter((check) => check.critical && !isGood(check.state));
   const because = notes.length > 0 ? notes : failing.map(sentence);
@@ -62,6 +64,7 @@ export function verdictOf({ report, inTouch, problem, drainsProblem }: Evidence)
   if (report.status === 'fail' || failing.length > 0)
     return { kind: 'failing', word: 'Failing', tone: 'bad', because };
   const weak = checks.filter((check) => check.state !== 'pass');
+  if (report.hold !== null) return { kind: 'on-hold', word: 'On hold', tone: 'caution', because };
   if (report.bot.trading === 'halted') return { kind: 'halted', word: 'Halted', tone: 'caution', because };
   if (report.status === 'warn' || weak.length > 0) {
     return {
@@ -79,6 +82,13 @@ export function verdictOf({ report, inTouch, problem, drainsProblem }: Evidence)
     return { kind: 'look', word: 'Needs a look', tone: 'caution', because: [unread] };
   }
   return { kind: 'healthy', word: 'Healthy', tone: 'good', because: [] };
+}
+
+/** The notes but for those that are shown in a place of their own, with what a person can do about them. */
+function otherNotes({ notes, hold, vanished }: Report): readonly string[] {
+  return notes
+    .filter((note) => hold === null || !note.startsWith('on hold since '))
+    .filter((note) => vanished === null || !note.includes('position(s) vanished: boot '));
 }
 
 function sentence({ name, state, output }: Check): string {

@@ -19,7 +19,9 @@ interface Told {
   verdict: { kind: string; word: string; because: string[] };
   in_touch: boolean;
   checks: Array<{ name: string; state: string }>;
-  drains: Array<{ drain_id: string; outcome: string; acknowledged_at: string | null }>;
+  drains: Array<{ drain_id: string; outcome: string; acknowledged: boolean; proof: string[] }>;
+  positions: { open: Array<{ symbol: string | null }> | null } | null;
+  hold: { since: string; reason: string } | null;
   timeline: Array<{ text: string; at: string }>;
 }
 
@@ -117,27 +119,31 @@ describe('a dashboard with a database of its own, over a real sidecar and a real
       return timeline.every((text) => texts.includes(text));
     });
     expect(await page(second)).toContain('class="alarm"');
-    const answer = await fetch(`${second.url}/bots/btc/drains/${bad.drain_id}/acknowledge`, {
-      method: 'POST',
-      headers: { accept: 'application/json' },
-    });
-    expect(answer.status).toBe(204);
+    // A bot that trades under a hold is drained again, which now ends flat; the alarm stays all the same.
+    await misbehave(trader, 'none');
+    await until('it is flat now', async () => (await bot(second)).drains[0]?.outcome === 'flat', 60_000);
+    expect(await page(second)).toContain('class="alarm"');
+    expect((await personally(second, 'acknowledge')).status).toBe(303);
     expect(await page(second)).not.toContain('class="alarm"');
     expect(await ended(second)).toBe(0);
 
     const third = await dashboardFor(env);
     await until('the acknowledgement is back', async () =>
       (await bot(third)).drains.some(
-        ({ drain_id, acknowledged_at }) => drain_id === bad.drain_id && acknowledged_at !== null,
+        ({ drain_id, acknowledged }) => drain_id === bad.drain_id && acknowledged,
       ),
     );
     expect(await page(third)).not.toContain('class="alarm"');
-    await misbehave(trader, 'none');
-  }, 90_000);
+    expect((await bot(third)).drains[0]?.proof).toEqual(['bot']);
+    // It is the sidecar that keeps it: one without a history knows it as well.
+    const without = await dashboardFor({ ...env, DATABASE_URL: '' });
+    await until('its drains are known', async () => (await bot(without)).drains.length > 0);
+    expect(await page(without)).not.toContain('class="alarm"');
+  }, 120_000);
 
   it('loses nothing but history while its database is down, and keeps it again afterwards', async () => {
     const dashboard = await dashboardFor(env);
-    await becomes(dashboard, 'Needs a look');
+    await becomes(dashboard, 'On hold');
     await postgres.stop();
     try {
       await until('the dashboard has noticed', () => dashboard.output().includes('history.down'));
@@ -181,31 +187,58 @@ describe('a dashboard with a database of its own, over a real sidecar and a real
 
   it('drains only for whoever gives the token and then confirms, once', async () => {
     const dashboard = await dashboardFor(env);
-    const form = (path: string, fields: Record<string, string>): Promise<Response> =>
-      fetch(`${dashboard.url}/bots/btc/${path}`, {
-        method: 'POST',
-        body: new URLSearchParams(fields),
-        redirect: 'manual',
-      });
-    const before = (await (await fetch(`${sidecar.url}/drain`)).json()) as { drain_id: string };
-    expect((await form('drain/confirm', { ticket: 'made-up' })).status).toBe(403);
-    expect((await form('drain/confirm', { ticket: TOKEN })).status).toBe(403);
-    expect((await form('drain', { token: '' })).status).toBe(403);
-    const asked = await form('drain', { token: TOKEN });
-    expect(asked.status).toBe(200);
-    const ticket = /name="ticket" value="([^"]+)"/.exec(await asked.text())?.[1] ?? '';
-    expect(((await (await fetch(`${sidecar.url}/drain`)).json()) as { drain_id: string }).drain_id).toBe(
-      before.drain_id,
-    );
-    expect((await form('drain/confirm', { ticket })).status).toBe(303);
-    expect((await form('drain/confirm', { ticket })).status).toBe(403);
-    const after = (await (await fetch(`${sidecar.url}/drain`)).json()) as { drain_id: string };
-    expect(after.drain_id).not.toBe(before.drain_id);
-    for (let n = 0; n < 6; n += 1) await form('drain', { token: `wrong-${n}` });
-    expect((await form('drain', { token: TOKEN })).status).toBe(429);
+    const before = await sidecarSays('/drain');
+    expect((await form(dashboard, 'drain/confirm', { ticket: 'made-up' })).status).toBe(403);
+    expect((await form(dashboard, 'drain/confirm', { ticket: TOKEN })).status).toBe(403);
+    expect((await form(dashboard, 'drain', { token: '' })).status).toBe(403);
+    const ticket = await ticketFor(dashboard, 'drain');
+    expect((await sidecarSays('/drain')).drain_id).toBe(before.drain_id);
+    // A yes to one thing is no yes to another.
+    expect((await form(dashboard, 'lift/confirm', { ticket })).status).toBe(403);
+    expect((await form(dashboard, 'drain/confirm', { ticket })).status).toBe(403);
+    const another = await ticketFor(dashboard, 'drain');
+    expect((await form(dashboard, 'drain/confirm', { ticket: another })).status).toBe(303);
+    expect((await form(dashboard, 'drain/confirm', { ticket: another })).status).toBe(403);
+    expect((await sidecarSays('/drain')).drain_id).not.toBe(before.drain_id);
     expect(dashboard.output()).not.toContain(TOKEN);
   }, 60_000);
+
+  it('lets in the right token after any number of wrong ones', async () => {
+    const dashboard = await dashboardFor(env);
+    for (let n = 0; n < 8; n += 1)
+      expect((await form(dashboard, 'lift', { token: `wrong-${n}` })).status).toBe(403);
+    expect((await form(dashboard, 'lift', { token: TOKEN })).status).toBe(200);
+  });
+
+  it('lifts the hold for whoever gives the token and then confirms', async () => {
+    const dashboard = await dashboardFor(env);
+    await until('the hold is shown', async () => (await bot(dashboard)).hold !== null);
+    expect(await (await fetch(dashboard.url)).text()).toContain('Lift the hold…');
+    expect((await sidecarSays('/hold')).hold).toBe(true);
+    expect((await personally(dashboard, 'lift')).status).toBe(303);
+    expect((await sidecarSays('/hold')).hold).toBe(false);
+    await until('it is gone from the page', async () => (await bot(dashboard)).hold === null);
+  });
+
+  const sidecarSays = async (path: string): Promise<Record<string, unknown>> =>
+    (await (await fetch(sidecar.url + path)).json()) as Record<string, unknown>;
 });
+
+const form = (dashboard: Running, path: string, fields: Record<string, string>): Promise<Response> =>
+  fetch(`${dashboard.url}/bots/btc/${path}`, {
+    method: 'POST',
+    body: new URLSearchParams(fields),
+    redirect: 'manual',
+  });
+async function ticketFor(dashboard: Running, action: string): Promise<string> {
+  const asked = await form(dashboard, action, { token: TOKEN });
+  expect(asked.status).toBe(200);
+  return /name="ticket" value="([^"]+)"/.exec(await asked.text())?.[1] ?? '';
+}
+/** Answers both questions of an action. */
+async function personally(dashboard: Running, action: string): Promise<Response> {
+  return form(dashboard, `${action}/confirm`, { ticket: await ticketFor(dashboard, action) });
+}
 
 describe('access', () => {
   it('is on loopback alone unless told otherwise', async () => {
@@ -263,7 +296,7 @@ describe('access', () => {
     });
     expect(JSON.parse(told)).not.toHaveProperty('checks');
     expect(await (await fetch(`${dashboard.url}/healthz`)).json()).toHaveProperty('checks');
-    const path = '/bots/btc/drains/x/acknowledge';
+    const path = '/bots/nobody/acknowledge';
     expect(await asked({ 'sec-fetch-site': 'cross-site' }, 'POST', path)).toBe(403);
     expect(await asked({ origin: 'http://evil.example.com' }, 'POST', path)).toBe(403);
     expect(await asked({ 'sec-fetch-site': 'same-origin' }, 'POST', path)).toBe(404);
@@ -388,32 +421,18 @@ describe('a sidecar whose list of drains cannot be read', () => {
   });
 });
 
-describe('a drain that still runs', () => {
-  it('cannot be acknowledged in advance', async () => {
-    const drain = {
-      drain_id: 'd1',
-      state: 'started',
-      remaining_ms: 60_000,
-      started_at: new Date().toISOString(),
-    };
+describe('a sidecar that is older than the dashboard', () => {
+  it('is named as the reason where it does not know a call', async () => {
     const { url } = await serving((request, response) => {
+      if (request.method !== 'GET') response.statusCode = 404;
       const body =
-        request.url === '/healthz'
-          ? { status: 'pass', checks: {}, drain: { active: true, unfinished: false } }
-          : request.url === '/drains'
-            ? { drains: [drain] }
-            : drain;
+        request.url === '/healthz' ? { status: 'pass', checks: {} } : { drains: [], state: 'none' };
       response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
     });
-    const dashboard = await dashboardFor({
-      SIDECARS: `btc=${url}`,
-      PROBE_INTERVAL: '100ms',
-      PROBE_TIMEOUT: '90ms',
-    });
-    await until('the drain is told', async () => (await bot(dashboard)).drains.length === 1);
-    const answer = await fetch(`${dashboard.url}/bots/btc/drains/d1/acknowledge`, { method: 'POST' });
-    expect(answer.status).toBe(409);
-    expect((await bot(dashboard)).drains[0]).toMatchObject({ outcome: 'running', acknowledged_at: null });
+    const dashboard = await dashboardFor({ SIDECARS: `btc=${url}`, DRAIN_TOKEN: TOKEN });
+    const answer = await personally(dashboard, 'acknowledge');
+    expect(answer.status).toBe(502);
+    expect(await answer.text()).toContain('it is older than this dashboard, update it');
   });
 });
 
@@ -489,7 +508,7 @@ describe('a hostile sidecar', () => {
       );
     await until('three hundred answers of each', async () => (await runs()) >= 300, 90_000);
     expect(await memory()).toBeLessThan(400 * 1024 * 1024);
-    expect((await bot(dashboard, 'kind')).verdict.word).toBe('Healthy');
+    await becomes(dashboard, 'Healthy', 'kind');
     expect((await fetch(dashboard.url)).status).toBe(200);
     expect(await ended(dashboard)).toBe(0);
   }, 150_000);

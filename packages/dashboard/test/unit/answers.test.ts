@@ -115,6 +115,28 @@ describe('an answer of a sidecar', () => {
     expect(report.checks).toHaveLength(2);
   });
 
+  it('tells a hold, what vanished, what is open and who looked when', () => {
+    const items = Array.from({ length: 50 }, () => ({ symbol: 'BTC/USDT', side: 7, size: '0.5' }));
+    const report = parseReport({
+      ...good,
+      positions: { open_positions: 50, pending_orders: 1, open: items, pending: null },
+      hold: { since: '2026-01-02T03:04:05Z', reason: 'POST /drain' },
+      vanished: { boot: 'A', open: 2, now_open: 0 },
+      acknowledged_at: '2026-01-02T03:04:05Z',
+      alerts: { undelivered: 3 },
+    });
+    const at = Date.parse('2026-01-02T03:04:05Z');
+    expect(report).toMatchObject({
+      hold: { since: at, reason: 'POST /drain' },
+      vanished: { boot: 'A', open: 2, nowOpen: 0 },
+      acknowledgedAt: at,
+      undelivered: 3,
+      positions: { orders: null },
+    });
+    expect(report.positions?.positions).toHaveLength(20);
+    expect(report.positions?.positions?.[0]).toEqual({ symbol: 'BTC/USDT', side: null, size: '0.5' });
+  });
+
   it('is cut to size', () => {
     const many = Object.fromEntries(
       Array.from({ length: 5000 }, (_, n) => [

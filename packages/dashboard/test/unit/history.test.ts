@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { alarms, allDrains } from '../../src/history/attention.ts';
+import { allDrains, waitingFor } from '../../src/history/attention.ts';
 import { createHistory, type Keepsake, type Past } from '../../src/history/history.ts';
 import { type Strip, seen } from '../../src/history/strip.ts';
 import { check, receipt, report, view } from './sample.ts';
 
 const MINUTE = 60_000;
-const nothingKept: Past = { minutes: [], quarters: [], events: [], drains: [], acknowledgements: [] };
+const nothingKept: Past = { minutes: [], quarters: [], events: [], drains: [], looked: [] };
+
+const alarms = (...of: Parameters<typeof waitingFor>) => waitingFor(...of)?.drains ?? [];
 
 function started(bots: readonly string[] = ['btc']) {
   const kept: Keepsake[] = [];
@@ -132,14 +134,26 @@ describe('history', () => {
 
 describe('a drain that ended not flat', () => {
   const bad = { receipt: receipt('a', { state: 'not_flat', open: 2 }), outcome: 'not_flat' } as const;
-  it('alarms until it is acknowledged', () => {
-    const { history } = started();
+  it('alarms until its sidecar tells that a person has looked since', () => {
+    const { history, kept } = started();
     const told = view({ drains: [bad] });
     history.observe(told, true);
     expect(alarms(told, history)).toHaveLength(1);
-    history.acknowledge('btc', 'a');
-    expect(alarms(told, history)).toEqual([]);
-    expect(allDrains(told, history)).toMatchObject([{ acknowledgedAt: 100 * MINUTE }]);
+    const looked = (at: number) => view({ drains: [bad], report: report({ acknowledgedAt: at }) });
+    // Somebody looked before it ended: nobody has looked at its end.
+    history.observe(looked(4999), true);
+    expect(alarms(told, history)).toHaveLength(1);
+    history.observe(looked(5000), true);
+    expect(waitingFor(told, history)).toBeNull();
+    expect(allDrains(told, history)).toMatchObject([{ acknowledged: true }]);
+    expect(history.events('btc').filter(({ kind }) => kind === 'acknowledged')).toHaveLength(2);
+    expect(kept.filter(({ kind }) => kind === 'looked')).toHaveLength(2);
+  });
+  it('stays acknowledged when its sidecar has lost when that was', () => {
+    const { history } = started();
+    history.observe(view({ drains: [bad], report: report({ acknowledgedAt: 6000 }) }), true);
+    history.observe(view({ drains: [bad] }), true);
+    expect(alarms(view({ drains: [bad] }), history)).toEqual([]);
   });
   it('alarms still after any number of others, and within bounds of its own kind', () => {
     const { history } = started();
@@ -153,7 +167,6 @@ describe('a drain that ended not flat', () => {
     expect(alarms(view({ drains: [] }), history).map(({ receipt: { id } }) => id)).toEqual(['a']);
     history.observe(view({ drains: many(1_000, 'not_flat', 20_000) }), true);
     expect(history.drains('btc').length).toBeLessThanOrEqual(300);
-    history.acknowledge('btc', 'a');
   });
   it('alarms also when its sidecar has forgotten it', () => {
     const { history } = started();
@@ -166,7 +179,7 @@ describe('a drain that ended not flat', () => {
     first.recall(kept);
     expect(alarms(view({ drains: null }), first)).toHaveLength(1);
     const second = started().history;
-    second.recall({ ...kept, acknowledgements: [{ bot: 'btc', drainId: 'a', at: 1 }] });
+    second.recall({ ...kept, looked: [{ bot: 'btc', at: 5000 }] });
     expect(alarms(view({ drains: null }), second)).toEqual([]);
   });
   it('is not made of one that may still be running', () => {
@@ -174,6 +187,50 @@ describe('a drain that ended not flat', () => {
     history.recall({ ...nothingKept, drains: [{ bot: 'btc', receipt: receipt('b', { state: 'started' }) }] });
     expect(alarms(view({ drains: null }), history)).toEqual([]);
     expect(alarms(view({ drains: [] }), history)).toMatchObject([{ outcome: 'cut_off' }]);
+  });
+});
+
+describe('what waits for a person', () => {
+  it.each([
+    ['positions that vanished', report({ vanished: { boot: 'A', open: 2, nowOpen: 0 } }), true],
+    ['restarts that have stopped', report({ heal: { ...report().heal, capped: true } }), true],
+    ['nothing', report(), false],
+  ])('%s', (_, told, waits) => {
+    expect(waitingFor(view({ report: told }), started().history) !== null).toBe(waits);
+  });
+});
+
+describe('the timeline tells', () => {
+  const after = (was: Parameters<typeof report>[0], is: Parameters<typeof report>[0]) => {
+    const { history } = started();
+    history.observe(view({ report: report(was) }), true);
+    history.observe(view({ report: report(is) }), true);
+    return history.events('btc').map(({ text }) => text);
+  };
+  const { heal } = report();
+  it.each([
+    ['a hold', {}, { hold: { since: 1, reason: 'POST /drain' } }, 'The bot is on hold: POST /drain'],
+    ['that it was lifted', { hold: { since: 1, reason: '' } }, {}, 'The hold was lifted'],
+    [
+      'positions that vanished, with both numbers',
+      {},
+      { vanished: { boot: 'A', open: 2, nowOpen: 1 } },
+      'Positions vanished: boot A ended with 2 open, the next boot reports 1, and nothing closed them in between',
+    ],
+    ['alerts that do not arrive', {}, { undelivered: 2 }, 'Alerts of the sidecar are not delivered'],
+    [
+      'a restart of a bot that does not name its boot',
+      { bot: { ...report().bot, instance: null } },
+      { bot: { ...report().bot, instance: null }, heal: { ...heal, boot: 'boot-2' } },
+      'The bot was restarted; this is boot boot-2',
+    ],
+  ] as const)('%s', (_, was, is, text) => {
+    expect(after(was, is)).toContain(text);
+  });
+  it('no restart where only another name of the same boot is told', () => {
+    expect(
+      after({ heal: { ...heal, boot: null } }, { heal: { ...heal, boot: 'gate-name' } }).join(),
+    ).not.toContain('restarted');
   });
 });
 

@@ -4,7 +4,7 @@ import { verdictOf } from '../../src/watch/verdict.ts';
 import { check, report } from './sample.ts';
 
 const inTouch = { inTouch: true, problem: null, drainsProblem: null };
-const heal = { live: true, reason: null, lastHour: 0, capped: false };
+const { heal } = report();
 
 describe('the verdict on a bot whose sidecar answers', () => {
   const cases: ReadonlyArray<readonly [string, Report, string, string]> = [
@@ -84,6 +84,24 @@ describe('the verdict on a bot whose sidecar answers', () => {
   ];
   it.each(cases)('when %s', (_, told, word, tone) => {
     expect(verdictOf({ report: told, ...inTouch })).toMatchObject({ word, tone });
+  });
+
+  it('is on hold while a hold stands, and leaves to the hold and to what vanished what is told there', () => {
+    const told = report({
+      status: 'warn',
+      hold: { since: 1, reason: 'POST /drain' },
+      vanished: { boot: 'A', open: 2, nowOpen: 0 },
+      bot: { ...report().bot, trading: 'halted' },
+      notes: [
+        'on hold since 2026-01-01T00:00:00Z (POST /drain): nothing trades until the hold is lifted (DELETE /hold)',
+        '2 position(s) vanished: boot A of the bot ended with 2 open, the next one reports 0',
+        'nobody carries out restarts',
+      ],
+    });
+    expect(verdictOf({ report: told, ...inTouch })).toMatchObject({
+      word: 'On hold',
+      because: ['nobody carries out restarts'],
+    });
   });
 
   it('tells why, in the words of the probe', () => {

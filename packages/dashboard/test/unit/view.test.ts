@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createHistory } from '../../src/history/history.ts';
-import { askAgain, askToken } from '../../src/view/drain-now.ts';
+import { askAgain, askToken } from '../../src/view/asking.ts';
 import { html } from '../../src/view/html.ts';
 import { livePage } from '../../src/view/page.ts';
 import { parseReceipts, parseReport } from '../../src/watch/answers.ts';
 import { drainsOf } from '../../src/watch/drains.ts';
 import { verdictOf } from '../../src/watch/verdict.ts';
-import { view } from './sample.ts';
+import { receipt, report as told, view } from './sample.ts';
 
 const EVIL = `<script>alert(1)</script>"><img src=x onerror=alert(2)>' onmouseover='alert(3)`;
 
@@ -44,8 +44,17 @@ describe('a page about a bot whose every word is hostile', () => {
         },
       ],
     },
-    bot: { instance: EVIL, trading: 'running' },
-    heal: { live: true, reason: EVIL },
+    bot: { name: EVIL, instance: EVIL, trading: 'running' },
+    positions: {
+      open_positions: 1,
+      pending_orders: 1,
+      open: [{ symbol: EVIL, side: EVIL, size: EVIL }],
+      pending: [{ symbol: EVIL, side: EVIL, size: EVIL }],
+    },
+    hold: { since: EVIL, reason: EVIL },
+    vanished: { boot: EVIL, open: 2, now_open: 0 },
+    alerts: { undelivered: 2 },
+    heal: { live: true, reason: EVIL, capped: true, boot: EVIL },
   });
   const drains = drainsOf({
     receipts: parseReceipts({
@@ -56,6 +65,8 @@ describe('a page about a bot whose every word is hostile', () => {
           state: 'not_flat',
           reason: EVIL,
           bot_instance: EVIL,
+          boot: EVIL,
+          proof: [EVIL, 'exchange'],
           started_at: EVIL,
         },
       ],
@@ -67,7 +78,7 @@ describe('a page about a bot whose every word is hostile', () => {
   const bot = view({
     report,
     drains,
-    canDrain: true,
+    hasToken: true,
     verdict: verdictOf({ report, inTouch: true, problem: null, drainsProblem: null }),
   });
   const history = createHistory(['btc'], () => undefined);
@@ -87,11 +98,105 @@ describe('a page about a bot whose every word is hostile', () => {
 
 describe('a page that asks', () => {
   it('has no token in it', () => {
-    expect(askToken(view())).not.toContain('value=');
-    expect(askAgain(view(), 'the-ticket')).toContain('the-ticket');
+    expect(askToken('drain', view())).not.toContain('value=');
+    expect(askAgain('drain', view(), 'the-ticket')).toContain('the-ticket');
   });
   it('says so when what is open is not fresh', () => {
-    expect(askAgain(view({ inTouch: false }), 't')).toContain('The sidecar does not answer');
+    expect(askAgain('drain', view({ inTouch: false }), 't')).toContain('The sidecar does not answer');
+  });
+});
+
+describe('the page of a bot', () => {
+  const page = (more: Parameters<typeof view>[0]): string => {
+    const history = createHistory(['btc'], () => undefined);
+    const bot = view(more);
+    history.observe(bot, true);
+    return livePage({ views: [bot], history, detail: 'alone', events: '/events', layout: 'x', now: 5000 });
+  };
+  const items = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ symbol: `S${n}/USDT`, side: 'long', size: '0.25' }));
+
+  it('shows what is open with symbol, side and size, and how many more there are', () => {
+    const text = page({
+      report: told({ positions: { open: 23, pending: 1, at: 2000, positions: items(20), orders: items(1) } }),
+    });
+    expect(text.match(/<td>Position<\/td>/g)).toHaveLength(20);
+    expect(text).toContain('<td>S0/USDT</td><td>long</td><td class="size">0.25</td>');
+    expect(text).toContain('and 3 more positions');
+  });
+  it('has no list where only the counts are told', () => {
+    expect(page({})).not.toContain('<table');
+  });
+  it('shows a hold, and the button that lifts it only where a token is configured', () => {
+    const report = told({ hold: { since: 1000, reason: 'look at the fees' } });
+    expect(page({ report, hasToken: true })).toMatch(
+      /On hold[\s\S]*look at the fees[\s\S]*\/bots\/btc\/lift/,
+    );
+    expect(page({ report })).not.toContain('/bots/btc/lift');
+    expect(page({ report })).toContain('DELETE /hold');
+  });
+  it('shows positions that vanished with both numbers, and the button that ends it', () => {
+    const report = told({ vanished: { boot: 'A', open: 3, nowOpen: 1 } });
+    const text = page({ report, hasToken: true });
+    expect(text).toContain('2 positions vanished: boot A ended with 3 open, the next boot reports 1');
+    expect(text).toContain('/bots/btc/acknowledge');
+    expect(page({ report })).not.toContain('/bots/btc/acknowledge');
+    expect(text).toContain('data-title="NOT FLAT"');
+  });
+  it('says that restarts have stopped, and not that positions may be open', () => {
+    const text = page({ report: told({ heal: { ...told().heal, capped: true } }), hasToken: true });
+    expect(text).toContain('btc: restarts have stopped');
+    expect(text).not.toContain('positions may be open');
+  });
+  it('shows alerts that are not delivered, restarts, starts that nobody asked for, and the name', () => {
+    const text = page({
+      report: told({
+        undelivered: 2,
+        bot: { ...told().bot, name: 'btc-perp-live' },
+        heal: { ...told().heal, lastHour: 3, bootsUnasked: 4 },
+      }),
+    });
+    expect(text).toContain('2 alerts of this bot were not delivered');
+    expect(text).toContain('3 in the last hour');
+    expect(text).toContain('4 in the last 10 minutes');
+    expect(text).toContain('btc-perp-live');
+  });
+  it('shows of a receipt the boot, and who proved flat', () => {
+    const proved = receipt('a', { boot: 'boot-9', proof: ['bot', 'sql', 'exchange'] });
+    const text = page({ drains: [{ receipt: proved, outcome: 'flat' }] });
+    expect(text).toContain('Proved flat by the bot, the database and the exchange.');
+    expect(text).toContain('boot boot-9');
+  });
+  it('shows all that an older sidecar tells', () => {
+    const report = parseReport({
+      status: 'pass',
+      checks: {},
+      bot: { instance: 'b' },
+      positions: { open_positions: 1, pending_orders: 0 },
+      heal: { live: true, heals_last_hour: 0 },
+    });
+    const text = page({ report });
+    expect(text).not.toMatch(/On hold|vanished|not delivered|Starts nobody|Name in alerts|<table/);
+    expect(text).toContain('<b>1</b>');
+  });
+});
+
+describe('a page that asks', () => {
+  it('says before a drain that it sets a hold', () => {
+    expect(askToken('drain', view())).toContain('It also sets a <strong>hold</strong>');
+    expect(askAgain('drain', view(), 't')).toContain('stays on hold until somebody lifts the hold');
+  });
+  it('names what is open', () => {
+    const positions = {
+      open: 1,
+      pending: 0,
+      at: 2000,
+      positions: [{ symbol: 'BTC/USDT', side: 'long', size: '0.5' }],
+      orders: [],
+    };
+    expect(askToken('drain', view({ report: told({ positions }) }))).toContain(
+      '1 position (BTC/USDT long 0.5) and 0 orders are open.',
+    );
   });
 });
 
