@@ -16,6 +16,8 @@ export interface Facts {
   readonly lease: string | null;
   /** Every critical probe passes. */
   readonly ready: boolean;
+  /** It is halted, as after a drain: its loop need not turn, so that being ready proves little. */
+  readonly halted: boolean;
   /**
    * The trading loop hangs, past the threshold: its last tick is too `old`, or it has not run once since the bot `began`.
    * Null while it does not, or need not tick.

@@ -172,7 +172,9 @@ function settle(state: HealState, before: HealState, facts: Facts, at: number, r
 /** A boot that is ready has reached what it started for, and lifts what stood against it. */
 function ready(state: HealState, facts: Facts): HealState {
   if (!facts.ready || state.boot?.answered !== true) return state;
-  return { ...state, reached: true, fruitless: 0, capped: null };
+  // The drain at the cap leaves a bot halted that hangs: that is not what lifts the latch.
+  const capped = facts.halted ? state.capped : null;
+  return { ...state, reached: true, fruitless: facts.halted ? state.fruitless : 0, capped };
 }
 
 /** Forgets what has grown too old to count. */

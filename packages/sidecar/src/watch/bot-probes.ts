@@ -39,6 +39,9 @@ export const BOT_STARTING = 'BOT_STARTING';
 /** The same, for longer than STARTUP_GRACE. */
 export const BOT_NEVER_TICKED = 'BOT_NEVER_TICKED';
 
+/** Why the `tick` probe judges nothing. */
+export const HALTED = 'the bot is halted';
+
 /** The bot said something of itself that is not healthy. `BOT_FAULT`: something that no restart can mend. */
 export class BotUnhealthyError extends Error {
   override readonly name = 'BotUnhealthyError';
@@ -195,7 +198,7 @@ function tickObservation(answer: BotHealth, limit: TickLimit, now: number): Obse
     throw new BotUnhealthyError('BOT_FAULT', `${answer.fault}; look at the log of the bot`);
   if (answer.trading === 'halted' && answer.ticksWhileHalted !== true) {
     limit.rested();
-    return { details: { judged: false, because: 'the bot is halted' } };
+    return { details: { judged: false, because: HALTED } };
   }
   if (answer.lastTickAt === null) return { details: { judged: false, because: 'the bot reports no tick' } };
   limit.saw(answer.lastTickAt.getTime(), answer.instance, answer.tickGapMs ?? null);

@@ -1,6 +1,6 @@
 import type { ProbeView, RunResult, Snapshot } from '@botwarden/probes';
 import type { Facts } from '../heal/facts.ts';
-import { BOT_DATABASE_DISCONNECTED, BOT_NEVER_TICKED } from './bot-probes.ts';
+import { BOT_DATABASE_DISCONNECTED, BOT_NEVER_TICKED, HALTED } from './bot-probes.ts';
 import type { OpenNow } from './open-now.ts';
 import { isUnmendable } from './unmendable.ts';
 
@@ -28,6 +28,7 @@ export interface FactsContext extends Pick<Facts, 'lease' | 'held' | 'drained' |
 /** Reads a snapshot as healing needs it. Pure. */
 export function factsOf(snapshot: Snapshot, context: FactsContext): Facts {
   const { lease, held, drained, heeded, failureThreshold, history } = context;
+  const self = selfOf(snapshot);
   const probe = (name: string): ProbeView | undefined => snapshot.probes.find((view) => view.name === name);
   /** The probe fails, and has failed in so many runs in a row for one of these reasons alone. */
   const failsBy = (name: string, accuses: (code: string) => boolean): boolean => {
@@ -40,9 +41,11 @@ export function factsOf(snapshot: Snapshot, context: FactsContext): Facts {
   };
   return {
     api: apiFact(probe('api'), failsBy),
-    instance: selfOf(snapshot).instance,
+    instance: self.instance,
     lease,
     ready: snapshot.groups.readiness?.healthy === true,
+    // The tick is asked apart from the rest, and may know it first.
+    halted: self.trading === 'halted' || probe('tick')?.last?.details?.because === HALTED,
     loopHangs: failsBy('tick', (code) => code === 'TICK_STALE')
       ? 'old'
       : failsBy('tick', (code) => code === BOT_NEVER_TICKED)

@@ -192,6 +192,42 @@ describe('a bot that each restart leaves as ill as it was', () => {
     expect(webhook.of('heal.capped')).toHaveLength(1);
   }, 120_000);
 
+  it('is left to a person, also where the drain at the cap leaves it halted and its loop is no longer judged', async () => {
+    await start({ STARTUP_GRACE: '0ms', HEAL_COOLDOWN: '0ms', HEAL_MAX_PER_HOUR: '1' });
+    await ready();
+    bot.be({ tick: { ageMs: 280_000 } });
+    await restart(2);
+    await until('the cap is reached', async () => (await heal()).capped);
+    await until('it is halted', () => bot.closes() > 0);
+    await until('it is ready', async () => (await status('/readyz')) === 200);
+    await sleep(2_000);
+    expect(await heal()).toMatchObject({ capped: true, live: true });
+    expect(await status('/healthz')).toBe(503);
+    // A person starts it anew, and it trades.
+    bot.be({ instance: 'boot-3', halted: false, tick: { ageMs: 0 } });
+    await until('it is lifted', async () => !(await heal()).capped);
+  });
+
+  it('has the emergency call made, where it cannot close at the cap', async () => {
+    const emergency = await startWebhook();
+    try {
+      await start({
+        STARTUP_GRACE: '0ms',
+        HEAL_COOLDOWN: '0ms',
+        HEAL_MAX_PER_HOUR: '1',
+        EMERGENCY_CLOSE_URL: emergency.url,
+      });
+      await ready();
+      bot.be({ answer: 'ill' });
+      await restart(2);
+      bot.be({ answer: 'hang' });
+      await until('the emergency call is made', () => emergency.taken.length > 0, 30_000);
+      await until('that it is not flat is told', () => webhook.of('drain.not_flat').length === 1);
+    } finally {
+      await emergency.down();
+    }
+  }, 60_000);
+
   it('may be restarted again when a person has said so', async () => {
     const env = { STARTUP_GRACE: '0ms', HEAL_COOLDOWN: '0ms', HEAL_MAX_PER_HOUR: '1', DRAIN_TOKEN: TOKEN };
     bot.be({ answer: 'ill' });
@@ -214,6 +250,7 @@ describe('a bot that each restart leaves as ill as it was', () => {
     await start(env);
     await restart(2);
     await until('the cap is reached', async () => (await heal()).capped);
+    await until('the drain has ended', async () => !((await health()).drain as { active: boolean }).active);
     bot.be({ answer: 'ok', halted: false, instance: 'boot-3' });
     await until('it is lifted', async () => !(await heal()).capped);
   });

@@ -52,6 +52,7 @@ export async function startIllBot(): Promise<IllBot> {
       request.resume();
       if (request.method !== 'POST') return answer(request.url ?? '', response);
       closes += 1;
+      if (how.answer === 'hang') return;
       how = { ...how, halted: true };
       response.writeHead(200, { 'content-type': 'application/json' });
       response.end('{"open_positions":0,"pending_orders":0}');

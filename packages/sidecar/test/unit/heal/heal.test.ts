@@ -16,6 +16,7 @@ const HEALTHY: Facts = {
   instance: 'boot-1',
   lease: null,
   ready: true,
+  halted: false,
   loopHangs: null,
   modelsMissing: false,
   databaseLost: false,
@@ -411,6 +412,13 @@ describe('the cap', () => {
     expect(state.capped).toBeNull();
     expect(play([[1_800, HUNG]], RULES, state).state.capped).not.toBeNull();
     expect(play([[9_000, HUNG]], RULES, state).verdicts).toBe(1);
+  });
+
+  it('is not lifted by a bot that is ready because it is halted, as after the drain at the cap', () => {
+    const halted = { ...nth(9), halted: true };
+    const { state } = play([...troubled(6), [1_700, halted], [1_701, halted], [9_000, halted]]);
+    expect(state.capped).not.toBeNull();
+    expect(play([[9_001, nth(9)]], RULES, state).state.capped).toBeNull();
   });
 
   it('is lifted when a person says so, and then all begins anew', () => {
