@@ -180,7 +180,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
     }
     // The first signal gives the drain that runs a whole budget; a second one changes nothing.
     if (trigger !== 'http' && final !== null) {
-      sayJoined(run, trigger);
+      sayJoined(run, trigger, asked);
       return final;
     }
     const done = run === null ? begin(trigger, request).done : join(run, trigger, request);
@@ -190,7 +190,7 @@ export function createDrainer(options: DrainerOptions): Drainer {
 
   function join(running: DrainRun, trigger: Trigger, request: DrainRequest): Promise<Receipt> {
     if (joins(running, trigger, request)) {
-      sayJoined(running, trigger);
+      sayJoined(running, trigger, request);
       return running.done;
     }
     log.warn(
@@ -202,12 +202,12 @@ export function createDrainer(options: DrainerOptions): Drainer {
     );
   }
 
-  function sayJoined(running: DrainRun | null, trigger: Trigger): void {
+  function sayJoined(running: DrainRun | null, trigger: Trigger, request: DrainRequest): void {
     if (running === null) return;
     const { drain_id, attempts, open_positions, pending_orders, remaining_ms } = running.view();
     log.warn(
       { event: 'drain.joined', drain_id, trigger, attempts, open_positions, pending_orders, remaining_ms },
-      `${trigger} came while a drain runs and joins it; still open: ` +
+      `${trigger} came while a drain runs and joins it (${oneLine(request.reason ?? trigger)}); still open: ` +
         `${open_positions ?? 'unknown'} position(s), ${pending_orders ?? 'unknown'} pending order(s).`,
     );
   }
