@@ -24,6 +24,9 @@ from .trader import BookUnknown, Trader
 #: Bytes that a request's body may have.
 BODY_LIMIT = 64 * 1024
 
+#: How long a connection may keep the thread that serves all of them, in seconds.
+ALONE_SECONDS = 2.0
+
 _BODY_FIELDS: dict[str, type] = {"drain_id": str, "reason": str, "deadline": str, "dry_run": bool}
 
 
@@ -151,6 +154,7 @@ class Api:
             return {"open_positions": 0, "pending_orders": 0}
         drain = body.get("drain_id") or request.headers.get("Idempotency-Key") or "without an id"
         reason = f"close-positions {drain}"[:200]
+        self._log.info("close_asked", "Asked to close everything.", drain_id=str(drain)[:100])
         if self._misbehaviour.active("slow-close"):
             self._trader.halt(reason)
             self._misbehaviour.delay_close()
@@ -209,7 +213,11 @@ def _described(item: Item) -> dict[str, Any]:
 
 
 class Server(ThreadingHTTPServer):
-    """One thread for each connection; none of them keeps the process alive."""
+    """One thread for each connection; none of them keeps the process alive.
+
+    Where no thread can be started, because of a limit or for lack of memory, a connection is served by the thread that
+    accepted it: positions can still be closed then.
+    """
 
     daemon_threads = True
     request_queue_size = 128
@@ -223,6 +231,13 @@ class Server(ThreadingHTTPServer):
         # HTTPServer's own asks the name service for this machine's name, which may take long to answer.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.socket.getsockname()[:2]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request(request, client_address)
+        except (RuntimeError, MemoryError):
+            request.settimeout(ALONE_SECONDS)
+            self.process_request_thread(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]

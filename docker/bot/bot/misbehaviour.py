@@ -27,6 +27,7 @@ MODES = {
     "slow-close": "take its time to close (seconds, 5 by default)",
     "ignore-sigterm": "go on when told to stop",
     "eat-memory": "allocate until killed",
+    "eat-threads": "start threads until no more can be started",
     "crash": "end at once, with status 1",
     "exit-at-start": "end before anything is served, with status 1 (at boot only)",
 }
@@ -84,6 +85,7 @@ class Misbehaviour:
             "crash": lambda: os._exit(1),
             "exit-at-start": lambda: os._exit(1),
             "eat-memory": lambda: threading.Thread(target=_eat_memory, daemon=True).start(),
+            "eat-threads": lambda: threading.Thread(target=_eat_threads, args=(log,), daemon=True).start(),
         }
         self._off: dict[str, Callable[[], None]] = {
             "unload-model": model.load_in_background,
@@ -97,7 +99,7 @@ class Misbehaviour:
         self._on.get(mode, lambda: None)()
 
     def switch_off(self) -> None:
-        """Back to normal, but for what cannot be taken back (hang, eat-memory)."""
+        """Back to normal, but for what cannot be taken back (hang, eat-memory, eat-threads)."""
         with self._lock:
             was, self._active = self._active, {}
         for mode in was:
@@ -133,3 +135,16 @@ def _eat_memory() -> None:
     except MemoryError:
         # A limit of this process's own, and not the system, said no; the end is the same.
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _eat_threads(log: Log) -> None:
+    said = False
+    while True:
+        try:
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+        except RuntimeError:
+            # The limit. Whatever ends makes room for one more.
+            if not said:
+                log.warn("no_thread_left", "No thread is left.")
+            said = True
+            time.sleep(0.02)

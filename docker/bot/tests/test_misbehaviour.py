@@ -110,3 +110,12 @@ class MisbehaviourTest(unittest.TestCase):
         with Bot(misbehave=True, under=limited) as bot:
             bot.misbehave("eat-memory")
             self.assertEqual(bot.ended(30), -signal.SIGKILL)
+
+    def test_a_bot_without_a_thread_left_still_closes(self) -> None:
+        # Large stacks in little memory: some twenty threads, and no more.
+        limited = ["sh", "-c", 'ulimit -s 131072; ulimit -v 3000000; exec "$@"', "sh"]
+        with Bot(misbehave=True, under=limited) as bot:
+            bot.trading().misbehave("eat-threads")
+            bot.event("no_thread_left")
+            self.assertEqual(bot.close()[0], 200)
+            self.assertEqual(bot.open(), (0, 0))

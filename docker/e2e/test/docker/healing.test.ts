@@ -75,6 +75,20 @@ describe.skipIf(engineMissing)(
       expect((await back(what, instance, restarts)).restarts).toBe(1);
     });
 
+    test('it was stopped on purpose for long, and hangs when it is back: it is healed', async () => {
+      await settled();
+      const verdicts = async () =>
+        (await stack.alerts()).filter(({ event }) => event === 'heal.verdict').length;
+      const before = await verdicts();
+      await stack.compose('stop', 'bot');
+      // Twice as long as STARTUP_GRACE, after which a bot that nobody stopped would be given up.
+      await sleep(40_000);
+      expect(await verdicts()).toBe(before);
+      const { instance, restarts } = await settled();
+      await stack.misbehave('hang');
+      expect((await back('stopped on purpose, and then it hangs', instance, restarts)).restarts).toBe(1);
+    });
+
     test('it hangs and ignores SIGTERM: it is killed', async () => {
       const { instance, restarts } = await settled();
       await stack.misbehave('ignore-sigterm');

@@ -300,6 +300,18 @@ describe.skipIf(engineMissing)(
         expect((await stack.state('sidecar')).exitCode).toBe(0);
         const ids = new Set((await stack.receipts()).slice(-2).map(({ drain_id }) => drain_id));
         expect(ids.size).toBe(1);
+        // A person asked for it: the bot stays on hold until a person lifts that.
+        await stack.compose('up', '--detach');
+        const held = await eventually('the bot is back, on hold', async () => {
+          const { instance: now, trading } = await stack.health();
+          return now !== instance && trading;
+        });
+        expect(held).toBe('halted');
+        await eventually('the hold is lifted', async () => {
+          const asked = ['curl', '-fsS', '-X', 'DELETE', '-H', token, 'http://localhost:9400/hold'];
+          return JSON.parse(await stack.exec('sidecar', ...asked)).lifted === true;
+        });
+        await stack.trading();
       });
 
       test('while the sidecar is dead: the gate closes by itself', async () => {
@@ -313,9 +325,47 @@ describe.skipIf(engineMissing)(
       test('while the sidecar hangs: the gate closes by itself', async () => {
         await stack.trading();
         await dockerOk(['pause', stack.container('sidecar')]);
-        const { left } = await stoppingTheBot('docker stop bot, sidecar paused');
+        const { left, order } = await stoppingTheBot('docker stop bot, sidecar paused');
         await dockerOk(['unpause', stack.container('sidecar')]);
         expect(left).toBe(0);
+        // By itself and proven; not because its time was up.
+        expectHeld(order);
+      });
+
+      test('while the sidecar is killed in the middle of its drain: the bot sees one key', async () => {
+        const instance = await stack.trading();
+        await stack.misbehave('slow-close', 2);
+        const follower = stack.follow();
+        const stopped = dockerOk(['stop', stack.container('bot')]);
+        await eventually('the sidecar asks the bot to close', async () =>
+          follower.lines.some((line) => line.includes('"drain.close"')),
+        );
+        await dockerOk(['kill', stack.container('sidecar')]);
+        await stopped;
+        expect(await stack.leftBy(instance)).toBe(0);
+        const keys = await eventually('the bot tells under which keys it closed', async () => {
+          const asked = follower.lines.filter((line) => line.includes('"close_asked"'));
+          return asked.length > 0 && new Set(asked.map((line) => /"drain_id": ?"([^"]+)"/.exec(line)?.[1]));
+        });
+        follower.stop();
+        expect(keys.size).toBe(1);
+      });
+
+      test('while the bot has used up every thread that its container may have', async () => {
+        const instance = await stack.trading();
+        const follower = stack.follow();
+        await stack.misbehave('eat-threads');
+        await eventually('no thread is left', async () =>
+          follower.lines.some((line) => line.includes('no_thread_left')),
+        );
+        follower.stop();
+        const { left, order } = await stopping(
+          'docker stop bot, all threads used up',
+          () => dockerOk(['stop', stack.container('bot')]),
+          instance,
+        );
+        expect(left).toBe(0);
+        expectHeld(order);
       });
 
       test('while the network between the two is cut', async () => {

@@ -333,7 +333,7 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
       },
     },
     'is stopped while it is being restarted': {
-      code: 137,
+      code: 75,
       flat: false,
       receipt: 'not_flat',
       calls: [0, 20],

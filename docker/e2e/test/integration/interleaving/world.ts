@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -107,8 +107,13 @@ export async function createWorld(): Promise<World> {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as T);
-  writeFileSync(file('book.json'), '{"open_positions":2,"pending_orders":1}');
-  writeFileSync(file('behave.json'), '{}');
+  // The bot reads it at any moment: never half of it.
+  const replace = (name: string, content: object): void => {
+    writeFileSync(file(`${name}.part`), JSON.stringify(content));
+    renameSync(file(`${name}.part`), file(name));
+  };
+  replace('book.json', { open_positions: 2, pending_orders: 1 });
+  replace('behave.json', {});
   const started: Process[] = [];
   const heard: string[] = [];
   let over = false;
@@ -209,10 +214,9 @@ export async function createWorld(): Promise<World> {
     sidecar: () => sidecar as Process,
     startSidecar,
     startBot,
-    behave: (how) => writeFileSync(file('behave.json'), JSON.stringify(how)),
+    behave: (how) => replace('behave.json', how),
     book: () => JSON.parse(read('book.json')) as { open_positions: number; pending_orders: number },
-    setBook: (open, pending) =>
-      writeFileSync(file('book.json'), JSON.stringify({ open_positions: open, pending_orders: pending })),
+    setBook: (open, pending) => replace('book.json', { open_positions: open, pending_orders: pending }),
     calls: () => lines<BotCall>('calls.jsonl'),
     closeCalls: () => lines<BotCall>('calls.jsonl').filter(({ path }) => path === '/close-positions'),
     receipts: () => lines<Receipt>('drains.jsonl'),
