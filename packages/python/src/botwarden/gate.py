@@ -1333,6 +1333,10 @@ class Stop:
         self._trouble = ""
         #: What the sidecar said against it.
         self._doubt = ""
+        #: What the sidecar knows against a bot that shows nothing open: the bot's own word cannot overrule it.
+        self.contradiction = ""
+        #: The bot shows nothing open, and that is all that can be had.
+        self.settled = False
 
     def turn(self, now: float) -> float:
         if self._lease is not None and self._lease.flat:
@@ -1345,9 +1349,11 @@ class Stop:
             self._fall_back("there is no sidecar")
         if self._closing is not None and not self.flat:
             due = min(due, self._closing.turn(now))
-            if self._closing.flat:
+            if self._closing.flat and self.contradiction:
+                self.settled = True
+            elif self._closing.flat:
                 self.flat = self._closing.flat + self._doubt
-        return now if self.flat else due
+        return now if self.flat or self.settled else due
 
     def close(self) -> None:
         """Ends every call. What the sidecar has begun it goes on with."""
@@ -1398,6 +1404,9 @@ class Stop:
             return
         if said is not None and said.get("state") == "not_flat":
             self._doubt = "; the sidecar could not prove it"
+            nothing = all(is_zero(said.get(name)) for name in ("open_positions", "pending_orders"))
+            if nothing and said.get("boot") == self._boot:
+                self.contradiction = str(said.get("reason"))[:500]
         if self._side is None:
             self._ask_due = now + ASK_AGAIN_SOON
         else:
@@ -1448,6 +1457,11 @@ def parse_running(answer: Answer, boot: str) -> str:
     if not isinstance(phase, str) or phase == "ended" or not isinstance(number, str) or not 0 < len(number) <= 100:
         return ""
     return number if is_visible(number) else ""
+
+
+def is_zero(count: object) -> bool:
+    """Whether a receipt says that nothing is open: the number 0, and nothing else that looks like it."""
+    return isinstance(count, int) and not isinstance(count, bool) and count == 0
 
 
 def describe_refusal(answer: Answer, said: dict[str, Any] | None) -> str:
@@ -1809,12 +1823,12 @@ class Gate:
             return NEVER
         due = NEVER
         try:
-            if not stop.flat and now < stop.deadline:
+            if not stop.flat and not stop.settled and now < stop.deadline:
                 due = stop.turn(now)
         finally:
             if self._ended is not None:
                 self._died_while_held(stop, now)
-            elif stop.flat or now >= stop.deadline:
+            elif stop.flat or stop.settled or now >= stop.deadline:
                 self._forward(stop, now)
         return due
 
@@ -1851,6 +1865,9 @@ class Gate:
         try:
             if stop.flat:
                 self._voice.say(f"flat. The bot gets SIGTERM. ({stop.flat}.)")
+            elif stop.settled:
+                what = f"the bot shows nothing open, but the sidecar says: {stop.contradiction}"
+                self._voice.say(f"NOT FLAT: {what}. POSITIONS MAY BE OPEN. The bot gets SIGTERM.")
             else:
                 within = seconds(self._config.gate_timeout)
                 what = f"not proven within {within}. POSITIONS MAY BE OPEN. The bot gets SIGTERM."
