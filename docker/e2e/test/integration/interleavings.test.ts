@@ -194,8 +194,10 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
         expect(performance.now() - began).toBeLessThan(3_000);
         return code;
       },
-      check: (world) =>
-        expect(world.receipts().at(-1)).toMatchObject({ trigger: 'SIGTERM', boot: bootOf(world) }),
+      check: (world, container) => {
+        expect(world.receipts().at(-1)).toMatchObject({ trigger: 'SIGTERM', boot: bootOf(world) });
+        expect(container.gate().output()).toContain('over the lease');
+      },
     },
     'and the bot at the same moment': {
       ...FLAT,

@@ -111,6 +111,24 @@ describe.concurrent('where the sidecar does not prove this boot flat, the bot is
     expect(gate.log()).toMatch(/twice nothing was open; the sidecar could not prove it\.\)/);
   });
 
+  test('and where the sidecar knows more than a bot that shows nothing open, the gate is not flat', async ({
+    expect,
+  }) => {
+    await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
+    const none = { open_positions: 0, pending_orders: 0, reason: 'FLAT_CHECK_SQL says 2, not 0' };
+    await using sidecar = await scriptedSidecar({
+      'POST /drain': answer(503, (boot) => ({ state: 'not_flat', boot, ...none })),
+    });
+    using gate = startGate(patient, { SIDECAR_URL: sidecar.url, BOT_URL: bot.url });
+    await gate.until('bot: up');
+    gate.kill('SIGTERM');
+    expect(await gate.exit, gate.log()).toBe(0);
+    expect(bot.calls('POST /close-positions')).toHaveLength(1);
+    expect(gate.log()).toMatch(
+      /NOT FLAT: the bot shows nothing open, but the sidecar says: FLAT_CHECK_SQL says 2/,
+    );
+  });
+
   test('it is frozen altogether', async ({ expect }) => {
     await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
     await using sidecar = await frozenServer();

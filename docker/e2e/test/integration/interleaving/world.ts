@@ -160,7 +160,11 @@ export async function createWorld(): Promise<World> {
       ...more,
     });
     sidecar = running;
-    await until('the sidecar listens', () => running.output().includes('"listening"'));
+    await until('the sidecar listens', () => {
+      const { exitCode } = running.child;
+      if (exitCode !== null) throw new Error(`the sidecar ended with ${exitCode}:\n${running.output()}`);
+      return running.output().includes('"listening"');
+    });
     return running;
   }
 
