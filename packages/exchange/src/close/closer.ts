@@ -73,11 +73,12 @@ interface Run {
 /** Makes the closer of an account. */
 export function createCloser(options: CloserOptions): Closer {
   const { account, reader, symbols, log } = options;
+  const since = performance.now();
   const senders = new Map<string, Sender>();
   let running: Run | null = null;
 
   function senderOf(key: string): Sender {
-    const sender = senders.get(key) ?? createSender(account, key);
+    const sender = senders.get(key) ?? createSender(account, key, since);
     senders.delete(key);
     senders.set(key, sender);
     const [oldest] = senders.keys();

@@ -25,19 +25,29 @@ const DOUBTFUL: ReadonlySet<ExchangeErrorCode> = new Set([
 const SENT_BEFORE_AT_MOST = 100;
 
 /**
- * The sender of one key. An order that closes a contract may only reduce it, so that one too many does no harm. An order
- * for coins has no such bound: before one is sent, those that may have been sent under the same key are looked up, also
- * after a restart.
+ * So long an order may be on its way before the exchange does it, in milliseconds. After that it is too old: requests
+ * are signed with their time.
  */
-export function createSender(account: Account, key: string): Sender {
+const ON_ITS_WAY_MS = 10_000;
+
+/**
+ * The sender of one key. An order that closes a contract may only reduce it, so that one too many does no harm. An order
+ * for coins has no such bound. Before one is sent, those that may have been sent under the same key are looked up, also
+ * after a restart, and what may still be on its way is waited for.
+ *
+ * @param since when this process began, in milliseconds on `performance.now`
+ */
+export function createSender(account: Account, key: string, since: number): Sender {
   /** The number of the next order, by holding; absent while nobody knows what an earlier process sent. */
   const numbers = new Map<string, number>();
-  const doubtful = new Set<string>();
+  /** Orders of which nobody knows whether the exchange has them, by holding: when that was. */
+  const doubts = new Map<string, number>();
   const caps = new Map<string, string>();
 
-  /** False where orders were found that are newer than what was read: the account must be read again first. */
-  async function isKnown(holding: Holding, name: string, signal: AbortSignal): Promise<boolean> {
-    if (numbers.has(name) && !doubtful.has(name)) return true;
+  /** False where the account must be read again first: what was read may be older than what is known by now. */
+  async function maySend(holding: Holding, name: string, signal: AbortSignal): Promise<boolean> {
+    const doubtedAt = numbers.has(name) ? doubts.get(name) : since;
+    if (doubtedAt === undefined) return true;
     const first = numbers.get(name) ?? 0;
     let number = first;
     while (
@@ -46,8 +56,10 @@ export function createSender(account: Account, key: string): Sender {
     ) {
       number += 1;
     }
+    const isOver = number > first || performance.now() - doubtedAt > ON_ITS_WAY_MS;
+    if (!isOver) return false;
     numbers.set(name, number);
-    doubtful.delete(name);
+    doubts.delete(name);
     return number === first;
   }
 
@@ -63,7 +75,7 @@ export function createSender(account: Account, key: string): Sender {
       if (isReducing && error.code === 'EXCHANGE_DUPLICATE' && number < SENT_BEFORE_AT_MOST) {
         return sendOne(holding, name, amount, signal);
       }
-      if (!isReducing && DOUBTFUL.has(error.code)) doubtful.add(name);
+      if (!isReducing && DOUBTFUL.has(error.code)) doubts.set(name, performance.now());
       if (error.code === 'EXCHANGE_REJECTED') {
         const limits = account.limits(holding);
         if (limits !== null) caps.set(holding.symbol, halved(amount, limits));
@@ -76,7 +88,7 @@ export function createSender(account: Account, key: string): Sender {
     caps,
     async send(holding, amounts, signal) {
       const name = `${holding.kind} ${holding.symbol} ${holding.side}`;
-      if (holding.kind !== 'contract' && !(await isKnown(holding, name, signal))) return 0;
+      if (holding.kind !== 'contract' && !(await maySend(holding, name, signal))) return 0;
       let taken = 0;
       for (const amount of amounts) {
         if (signal.aborted)

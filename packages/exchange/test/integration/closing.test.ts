@@ -1,12 +1,8 @@
-import {
-  instrument,
-  type OrderRequest,
-  type PaperExchange,
-  startPaperExchange,
-} from '@botwarden/paper-exchange';
+import { instrument, type PaperExchange, startPaperExchange } from '@botwarden/paper-exchange';
 import { Big } from 'big.js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BTC, DIALECTS, ETH, SOL } from '../support/dialects.ts';
+import { NOTHING, type Ordered, order as place } from '../support/exchange.ts';
 import { type Service, type ServiceOptions, startService } from '../support/service.ts';
 
 let paper: PaperExchange;
@@ -26,26 +22,8 @@ async function serve(id: string, options?: ServiceOptions): Promise<Service> {
   return service;
 }
 
-type Ordered = Partial<Omit<OrderRequest, 'instrument' | 'size' | 'price' | 'trigger'>> & {
-  readonly price?: number;
-  readonly trigger?: number;
-};
-
-/** Places an order at the exchange behind everybody's back. */
-function order(symbol: string, side: 'buy' | 'sell', size: number | string, more: Ordered = {}): void {
-  const { price, trigger, ...rest } = more;
-  paper.venue.place(paper.venue.account('main'), {
-    instrument: instrument(symbol),
-    type: price === undefined ? 'market' : 'limit',
-    side,
-    size: new Big(size),
-    ...(price === undefined ? {} : { price: new Big(price) }),
-    ...(trigger === undefined ? {} : { trigger: new Big(trigger) }),
-    ...rest,
-  });
-}
-
-const NOTHING = { positions: [], orders: [], coins: {} };
+const order = (symbol: string, side: 'buy' | 'sell', size: number | string, more?: Ordered): void =>
+  place(paper, symbol, side, size, more);
 
 describe.each(DIALECTS)('at $name', ({ id, btc }) => {
   it('tells what is open: symbol, side and size in coins, and what pends', async () => {
