@@ -47,7 +47,8 @@ export async function createCcxtAccount(options: CcxtAccountOptions): Promise<Ac
   async function loadMarkets(signal: AbortSignal, reload = false): Promise<void> {
     if (!reload && exchange.markets !== undefined) return;
     marketsAt = performance.now();
-    await ask('reading markets', signal, () => exchange.loadMarkets(reload));
+    // Always anew: what failed once, ccxt would give again for ever.
+    await ask('reading markets', signal, () => exchange.loadMarkets(true));
   }
 
   async function readOrders(list: Parameters, symbol: string | undefined, signal: AbortSignal) {

@@ -78,8 +78,9 @@ export function classify(
 function codeOf(error: unknown, answer: LastAnswer | null): ExchangeErrorCode {
   if (answer?.status === 429 || answer?.status === 418) return 'EXCHANGE_RATE_LIMITED';
   const names = classNames(error);
-  const found = CLASSES.find(([name]) => names.has(name))?.[1];
-  return found ?? 'EXCHANGE_FAILED';
+  const found = CLASSES.find(([name]) => names.has(name))?.[1] ?? 'EXCHANGE_FAILED';
+  // It was reached, and said that it cannot.
+  return found === 'EXCHANGE_UNREACHABLE' && (answer?.status ?? 0) >= 500 ? 'EXCHANGE_UNAVAILABLE' : found;
 }
 
 /** By name, as ccxt is loaded by another path than its types. */

@@ -77,9 +77,15 @@ export async function serve(host: Host): Promise<number> {
     });
   });
   sayWhat(config, portOf(server, config.port), log);
-  void watch.run(stopping.signal);
+  const end = (error: unknown): void => {
+    log.error({ event: 'defect', err: error }, 'A defect; this program ends, so that it is seen.');
+    host.exit(1);
+  };
+  watch.run(stopping.signal).catch(end);
   if (config.cancelAfter !== null) {
-    void createDeadMansSwitch({ account, ...config.cancelAfter, log }).run(stopping.signal);
+    createDeadMansSwitch({ account, ...config.cancelAfter, log })
+      .run(stopping.signal)
+      .catch(end);
   }
   return 0;
 }

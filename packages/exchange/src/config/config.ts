@@ -32,7 +32,7 @@ const SPAN = 'a duration such as 250ms, 5s or 2m';
 const duration = (minMs: number, maxMs: number) =>
   z.string().transform((text, context) => {
     const ms = parseDuration(text);
-    if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
+    if (ms !== undefined && ms >= minMs && ms <= maxMs) return Math.round(ms);
     context.addIssue({
       code: 'custom',
       message: `${SPAN}, at least ${minMs / 1_000}s and at most ${maxMs / 1_000}s`,

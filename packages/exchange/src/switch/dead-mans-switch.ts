@@ -34,6 +34,7 @@ export function createDeadMansSwitch({
   log,
 }: DeadMansSwitchOptions): DeadMansSwitch {
   const seconds = ms / 1_000;
+  const everyMs = Math.floor(ms / RENEWALS);
   let state: 'begun' | 'renewed' | 'stale' | 'failed' = 'begun';
 
   async function isFresh(signal: AbortSignal): Promise<boolean> {
@@ -62,7 +63,7 @@ export function createDeadMansSwitch({
       return;
     }
     try {
-      await account.cancelAfter(ms, AbortSignal.any([signal, AbortSignal.timeout(ms / RENEWALS)]));
+      await account.cancelAfter(ms, AbortSignal.any([signal, AbortSignal.timeout(everyMs)]));
       if (state !== 'renewed') {
         log.info(
           { event: 'switch.renewed', seconds },
@@ -71,7 +72,8 @@ export function createDeadMansSwitch({
       }
       state = 'renewed';
     } catch (error) {
-      if (signal.aborted || !(error instanceof ExchangeError)) return;
+      if (!(error instanceof ExchangeError)) throw error;
+      if (signal.aborted) return;
       if (state !== 'failed') {
         log.warn(
           { event: 'switch.failed', code: error.code },
@@ -86,7 +88,7 @@ export function createDeadMansSwitch({
     async run(signal) {
       while (!signal.aborted) {
         await renew(signal);
-        await sleep(ms / RENEWALS, undefined, { signal }).catch(() => undefined);
+        await sleep(everyMs, undefined, { signal }).catch(() => undefined);
       }
       if (state === 'renewed') {
         log.info(
