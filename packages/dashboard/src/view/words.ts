@@ -52,7 +52,7 @@ export function counted(count: number | null, noun: string): string {
 /** The state of a probe as a word. */
 export const STATE_WORDS: Readonly<Record<CheckState, string>> = {
   pass: 'OK',
-  warn: 'Look',
+  warn: 'Warning',
   fail: 'Failing',
   stale: 'Stale',
   paused: 'Paused',

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type LocalPostgres, startLocalPostgres } from '@botwarden/local-postgres';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { MIGRATIONS } from '../../src/history/migrations.ts';
 import {
   misbehave,
   type Running,
@@ -11,8 +12,10 @@ import {
   startSidecar,
   until,
 } from '../support/processes.ts';
+import { receipt as sample } from '../unit/sample.ts';
 
 const TOKEN = 'token-of-the-drain';
+const badReceipt = sample('d1', { state: 'not_flat', open: 2 });
 
 interface Told {
   name: string;
@@ -167,6 +170,45 @@ describe('a dashboard with a database of its own, over a real sidecar and a real
     expect(dashboard.output()).not.toContain('hunter2');
     expect(await ended(dashboard)).toBe(0);
   }, 90_000);
+
+  it('goes on with the database of an earlier version, and shows again what was acknowledged there alone', async () => {
+    const client = new pg.Client(postgres.url);
+    await client.connect();
+    onTestFinished(() => client.end());
+    await client.query('CREATE DATABASE earlier');
+    const url = new URL(postgres.url);
+    url.pathname = '/earlier';
+    const earlier = new pg.Client(url.href);
+    await earlier.connect();
+    await earlier.query(`CREATE SCHEMA botwarden_dashboard;
+      CREATE TABLE botwarden_dashboard.migrations (number integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+      ${MIGRATIONS[0]}
+      INSERT INTO botwarden_dashboard.migrations (number) VALUES (1);
+      INSERT INTO botwarden_dashboard.acknowledgements VALUES ('btc', 'd1', now());`);
+    const { boot: _boot, proof: _proof, ...receipt } = badReceipt;
+    await earlier.query(
+      'INSERT INTO botwarden_dashboard.drains (bot, drain_id, receipt) VALUES ($1, $2, $3)',
+      ['btc', 'd1', JSON.stringify(receipt)],
+    );
+    const dashboard = await dashboardFor({ SIDECARS: 'btc=http://127.0.0.1:9', DATABASE_URL: url.href });
+    await until('the drain is back', async () => (await bot(dashboard)).drains.length === 1);
+    expect((await bot(dashboard)).drains[0]).toMatchObject({
+      outcome: 'not_flat',
+      acknowledged: false,
+      proof: [],
+    });
+    expect(await (await fetch(dashboard.url)).text()).toContain('class="alarm"');
+    expect(await ended(dashboard)).toBe(0);
+
+    // What the sidecar told before this process began counts, also while it cannot be asked.
+    await earlier.query('INSERT INTO botwarden_dashboard.looked VALUES ($1, $2)', ['btc', new Date(5000)]);
+    await earlier.end();
+    const again = await dashboardFor({ SIDECARS: 'btc=http://127.0.0.1:9', DATABASE_URL: url.href });
+    await until('the drain is back', async () => (await bot(again)).drains.length === 1);
+    expect((await bot(again)).drains[0]?.acknowledged).toBe(true);
+    expect(await (await fetch(again.url)).text()).not.toContain('class="alarm"');
+    expect(await ended(again)).toBe(0);
+  }, 60_000);
 
   it('deletes what is too old', async () => {
     const client = new pg.Client(postgres.url);
