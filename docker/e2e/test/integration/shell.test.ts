@@ -5,7 +5,7 @@ import { tool } from '../../../../vitest.tools.ts';
 
 const top = fileURLToPath(new URL('../../../../', import.meta.url));
 const shellcheck = tool('shellcheck');
-const SCRIPTS = ['docker/deploy', '.ci/run'];
+const SCRIPTS = ['docker/deploy', '.ci/run', '.github/plan-release', '.github/changelog-of'];
 
 describe.skipIf(shellcheck === undefined)('shellcheck has nothing to say about', () => {
   test.for(SCRIPTS)('%s, nor about what it is made of', (script) => {
