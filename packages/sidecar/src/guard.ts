@@ -95,6 +95,8 @@ export interface Guard {
   readonly acknowledge: () => boolean;
   /** Whether the cap of restarts was reached, so that none is asked for until a person says so. */
   readonly capped: () => boolean;
+  /** Whether a restart was asked for that is still needed, and that no boot has followed. */
+  readonly restartPending: () => boolean;
   /** The hold was lifted: a bot that is halted is asked to restart. */
   readonly restartHalted: () => void;
   readonly close: () => void;
@@ -417,6 +419,7 @@ export function createGuard(options: GuardOptions): Guard {
       polls = [...polls.slice(-1), clock.elapsed()];
     },
     capped: () => healer.state().capped !== null,
+    restartPending: () => healer.state().pending,
     acknowledge() {
       const latched = healer.acknowledge();
       if (latched)

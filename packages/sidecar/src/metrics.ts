@@ -39,6 +39,11 @@ export function createMetrics(options: MetricsOptions): Registry {
   gauge('botwarden_live', '1 while the bot should be left alone, 0 while a restart is asked for.', () =>
     guard.live().live ? 1 : 0,
   );
+  gauge(
+    'botwarden_restart_pending',
+    '1 while a restart is needed that was asked for and that no boot has followed, over cool-downs.',
+    () => (guard.restartPending() ? 1 : 0),
+  );
   gauge('botwarden_lease_held', '1 while the gate of a boot holds the lease.', () =>
     options.leaseHeld() ? 1 : 0,
   );

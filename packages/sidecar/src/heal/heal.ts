@@ -41,6 +41,8 @@ export interface HealState {
   readonly verdict: Verdict | null;
   /** The last verdict, when it no longer stands and the boot that follows it has not come. */
   readonly awaited: { readonly at: number; readonly reason: HealReason } | null;
+  /** A restart was asked for that is still needed, and no boot has followed, whether or not a verdict stands just now. */
+  readonly pending: boolean;
   readonly cooldownUntil: number;
   /** Restarts in a row after which the bot did not become ready. */
   readonly fruitless: number;
@@ -78,6 +80,7 @@ export function beginHealing(at: number): HealState {
     database: { proven: false, down: false, backAt: Number.NEGATIVE_INFINITY },
     verdict: null,
     awaited: null,
+    pending: false,
     cooldownUntil: Number.NEGATIVE_INFINITY,
     fruitless: 0,
     heals: [],
@@ -140,6 +143,7 @@ function restarted(state: HealState, facts: Facts, at: number, rules: HealRules)
     crashes: countCrashes(state.crashes, !asked, at),
     verdict: null,
     awaited: null,
+    pending: false,
     unheeded: false,
   };
   if (!healed) return counted;
@@ -219,9 +223,9 @@ function ask(state: HealState, facts: Facts, at: number, rules: HealRules): Heal
         startupGraceMs,
       });
   // With a cap of nought nothing was tried, and so nothing has to be lifted.
-  if (need === null) return maxPerHour === 0 ? { ...state, capped: null } : state;
+  if (need === null) return { ...state, pending: false, capped: maxPerHour === 0 ? null : state.capped };
   if (state.capped !== null || at < state.cooldownUntil) return state;
   const why = capOf(state.heals, maxPerHour);
   if (why !== null) return { ...state, capped: `${need.because}; ${why}` };
-  return { ...state, halted: null, verdict: { ...need, at, boot: nameOf(state.boot) } };
+  return { ...state, halted: null, pending: true, verdict: { ...need, at, boot: nameOf(state.boot) } };
 }

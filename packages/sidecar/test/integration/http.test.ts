@@ -135,6 +135,7 @@ describe('the calls of the sidecar', () => {
       'botwarden_probe_last_success_timestamp_seconds{probe="api",bot="btc"}',
       'botwarden_ready{bot="btc"} 1',
       'botwarden_live{bot="btc"} 1',
+      'botwarden_restart_pending{bot="btc"} 0',
       'botwarden_heals_total{bot="btc"} 0',
       'botwarden_boots_total{asked="true",bot="btc"} 0',
       'botwarden_boots_total{asked="false",bot="btc"} 0',

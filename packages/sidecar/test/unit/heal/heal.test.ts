@@ -440,6 +440,23 @@ describe('the cap', () => {
   });
 });
 
+describe('a restart is pending', () => {
+  const looks: Looks = [[0, HEALTHY], ...every(10, 300, HUNG)];
+
+  it('from the verdict on, over cool-downs, until a boot follows', () => {
+    for (const end of [10, 54, 60, 114, 120, 300]) {
+      const until = looks.filter(([second]) => second <= end);
+      expect(play(until).state.pending).toBe(true);
+    }
+    expect(play([...looks, [301, SECOND]]).state.pending).toBe(false);
+  });
+
+  it('no longer when it is not needed any more', () => {
+    expect(play([...looks, [301, HEALTHY], [302, HEALTHY]]).state.pending).toBe(false);
+    expect(play([...looks, [301, { ...HUNG, held: true }]]).state.pending).toBe(false);
+  });
+});
+
 describe('nobody carries out verdicts', () => {
   const alone = { ...HUNG, heeded: false };
   const after = 10 + UNHEEDED_AFTER_MS / 1000;
