@@ -12,6 +12,7 @@ due, and returns when it wants to be called again. All times are seconds.
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import errno
 import json
@@ -54,8 +55,8 @@ refuses to start; 126 or 127 where the command cannot be run.
   BOT_POSITIONS_PATH  [default /positions]
   BOT_CLOSE_PATH      [default /close-positions]
   BOT_TOKEN           bearer token of the bot's API, if it has one
-  BOT_USERNAME        for freqtrade
-  BOT_PASSWORD        for freqtrade
+  BOT_USERNAME        freqtrade's api_server.username
+  BOT_PASSWORD        freqtrade's api_server.password
   DRAIN_TOKEN         the sidecar's token, for the drain and for the lease
   GATE_TIMEOUT        how long a stop may be held back, such as 250ms, 70s or 2m [default 70s]
   KILL_AFTER          from SIGTERM to SIGKILL [default 5s]
@@ -89,8 +90,6 @@ SILENCE = 3.0
 SIGN_EVERY = 1.0
 #: From a drain that the sidecar did not answer to the next ask.
 ASK_AGAIN = 5.0
-#: The same, for a bot whose calls the gate does not have: the sidecar alone can close it.
-ASK_AGAIN_SOON = 1.0
 #: Telling the sidecar of a bot that died may take so long.
 TELL_LIMIT = 2.0
 #: One close call, and one reading of health or positions.
@@ -98,6 +97,11 @@ CLOSE_LIMIT = 10.0
 READ_LIMIT = 5.0
 #: Between the two empty reads that prove flat.
 READ_GAP = 1.0
+#: freqtrade: an exit is waited for as long as there is time. The next try for a trade that is still open after its
+#: answer; and where the answer was lost, for the call may go on.
+EXIT_LIMIT = 3600.0
+EXIT_AGAIN = 3.0
+EXIT_LOST = 30.0
 #: Between two rounds of closing: doubles from the first to the second.
 CLOSE_AGAIN = 1.0
 CLOSE_AGAIN_MOST = 5.0
@@ -189,11 +193,10 @@ class Config:
         self.drain_token = secret("DRAIN_TOKEN")
         self.gate_timeout: float = read("GATE_TIMEOUT", "70s", parse_duration, duration)
         self.kill_after: float = read("KILL_AFTER", "5s", parse_duration, duration)
-        if bool(self.bot_username) != bool(self.bot_password):
-            given, missing = ("USERNAME", "PASSWORD") if self.bot_username else ("PASSWORD", "USERNAME")
-            problems.append(f"BOT_{missing}: expected it beside BOT_{given}; set both or none of them")
-        if self.adapter == "freqtrade" and self.sidecar is None:
-            problems.append("SIDECAR_URL: expected the sidecar's address, which alone can close a freqtrade")
+        if self.adapter == "freqtrade":
+            for name, value in (("USERNAME", self.bot_username), ("PASSWORD", self.bot_password)):
+                if not value:
+                    problems.append(f"BOT_{name}: expected api_server.{name.lower()} of freqtrade's configuration")
         if problems:
             raise ConfigurationError(problems)
 
@@ -498,12 +501,17 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def parse_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object of a body; None when it is none, has a name twice, or cannot be read for any other reason."""
+def parse_json(body: bytes) -> Any:
+    """The JSON value of a body; None when it is none, has a name twice, or cannot be read for any other reason."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=unique, parse_constant=no_constant)
+        return json.loads(body.decode(), object_pairs_hook=unique, parse_constant=no_constant)
     except (ValueError, RecursionError):
         return None
+
+
+def parse_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object of a body; None when it is none."""
+    value = parse_json(body)
     return value if isinstance(value, dict) else None
 
 
@@ -1088,9 +1096,223 @@ class HttpBot:
         return count == 0
 
 
-def bots_side(config: Config) -> HttpBot | None:
-    """How the gate closes this bot by itself; None when it cannot, and the sidecar alone can."""
-    return HttpBot(config) if config.adapter == "http" else None
+class Trade:
+    """An open trade of freqtrade, as `GET /status` tells it."""
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        """Raises `KeyError`, `TypeError` or `ValueError` when it is none."""
+        self.number = int(said["trade_id"])
+        self.name = f"trade {self.number} ({said['pair']})"
+        orders = [order for order in said.get("orders") or () if order.get("is_open")]
+        entry = "sell" if said.get("is_short") else "buy"
+        #: Its open orders that close it; freqtrade itself cancels a stop-loss.
+        self.exits = [order for order in orders if order.get("ft_order_side") not in (entry, "stoploss")]
+        self.orders = len(orders)
+
+    def waits(self, exited: bool) -> bool:
+        """Whether its exit orders will be filled by themselves: those at the market, and what our own exit became."""
+        return all(
+            order.get("order_type") == "market" or (exited and order.get("ft_order_tag") == "force_exit")
+            for order in self.exits
+        )
+
+
+class FreqtradeBot:
+    """freqtrade, by its own API. The rules are those of the sidecar's adapter, which has the reasons in full.
+
+    - Entries are stopped when the worker has ended an iteration, or was between two, after `/stopentry`: the one that
+      was under way still opens trades, and a freqtrade that starts sets its state anew.
+    - Each trade is exited by its id, never while it has an exit order open, nor while a call for it may still run:
+      freqtrade carries calls out whether or not anybody waits for the answer, and sells twice when it is asked again.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        pair = f"{config.bot_username}:{config.bot_password}".encode()
+        self._headers = {"Authorization": f"Basic {binascii.b2a_base64(pair, newline=False).decode()}"}
+        #: Why it is not proven flat yet, for people.
+        self.trouble = "freqtrade has not been asked yet"
+        #: Entries: open, asked (to stop), ending (the iteration under way), stopped.
+        self._entries = "open"
+        self._since: tuple[float, ...] = ()
+        #: An exit that somebody else asked for, such as the sidecar, is not under way any more.
+        self._alone = False
+        #: What was asked for which trade: the words, when, and whether an answer came.
+        self._asked: dict[int, tuple[str, float, bool]] = {}
+        self._exited: set[int] = set()
+        #: Every trade that was seen open, and why one could not be closed so far.
+        self._known: set[int] = set()
+        self._refused: dict[int, str] = {}
+
+    def close(self, drain: Drain) -> Steps:  # noqa: ARG002 - freqtrade knows no drains
+        """Closes until flat is proven, and returns by what."""
+        empty = 0
+        while True:
+            if self._entries == "open" and not (yield from self._stop_entries()):
+                yield Pause(CLOSE_AGAIN)
+                # Money first: what is open is closed, whether or not entries can be stopped.
+            yield from self._look()
+            trades = yield from self._read_trades()
+            if trades:
+                empty = 0
+                if not (yield from self._exit_one(trades)):
+                    yield Pause(READ_GAP)
+                continue
+            if trades is None or not (yield from self._counts_none()):
+                empty = 0
+            elif self._entries != "stopped":
+                empty = 0
+                self.trouble = (
+                    "nothing is open, but freqtrade's worker has not ended an iteration since entries were stopped"
+                )
+            else:
+                empty += 1
+                if empty == 2:
+                    return "freqtrade opens nothing any more, and twice nothing was open"
+            yield Pause(READ_GAP)
+
+    def _get(self, path: str) -> Send:
+        return Send(build_request("GET", self._config.bot, f"/api/v1{path}", self._headers), READ_LIMIT)
+
+    def _change(self, method: str, path: str, limit: float, body: Mapping[str, str] | None = None) -> Send:
+        return Send(build_request(method, self._config.bot, f"/api/v1{path}", self._headers, body), limit)
+
+    def _stop_entries(self) -> Generator[Send | Pause, Answer, bool]:
+        answer = yield self._change("POST", "/stopentry", READ_LIMIT)
+        if answer.status in (404, 405):
+            # Its name in versions before 2022.3.
+            answer = yield self._change("POST", "/stopbuy", READ_LIMIT)
+        if not answer.accepted:
+            self.trouble = f"freqtrade answered the stop of entries with: {answer}"
+            return False
+        self._entries, self._since = "asked", ()
+        return True
+
+    def _look(self) -> Generator[Send | Pause, Answer, None]:
+        """Looks at the worker, and at what has become of entries."""
+        health = parse_object((yield self._get("/health")).body) or {}
+        config = parse_object((yield self._get("/show_config")).body) or {}
+        logs = parse_object((yield self._get("/logs?limit=200")).body) or {}
+        if self._entries == "open":
+            return
+        state, ended = config.get("state"), number_of(health.get("last_process_ts"))
+        paused = state == "paused" or (state == "running" and config.get("max_open_trades") == 0)
+        began = number_of(health.get("bot_startup_ts"))
+        if not paused or not ended or (self._since and self._since[0] != began):
+            # Somebody let it trade on, or it starts, or started again, and knows nothing of the stop.
+            self._entries = "open" if state else self._entries
+            return
+        now = (began, ended, last_line_of_worker(logs.get("logs")))
+        if not self._since:
+            self._entries, self._since = "ending", now
+        elif now[1] > self._since[1] or now[2] > self._since[2]:
+            self._entries = "stopped"
+
+    def _read_trades(self) -> Generator[Send | Pause, Answer, list[Trade] | None]:
+        """The open trades; None when they cannot be read."""
+        answer = yield self._get("/status")
+        said = parse_json(answer.body) if answer.status == 200 else None
+        try:
+            if not isinstance(said, list):
+                raise TypeError
+            trades = [Trade(trade) for trade in said]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            what = "what cannot be read" if answer.status == 200 else str(answer)
+            self.trouble = f"freqtrade answered the read of its trades with: {what}"
+            return None
+        self._known.update(trade.number for trade in trades)
+        return trades
+
+    def _exit_one(self, trades: Sequence[Trade]) -> Generator[Send | Pause, Answer, bool]:
+        """Turns to the trade whose turn it is, and waits for the answer. False when there is nothing to ask for."""
+        self.trouble = "; ".join(self._describe(trade) for trade in trades)
+        if not self._alone:
+            # There is no trade 0; to find that out, freqtrade takes the lock that every exit holds.
+            answer = yield self._change("DELETE", "/trades/0/open-order", EXIT_LIMIT)
+            self._alone = answer.status not in (0, 429)
+            return self._alone
+        now = time.monotonic()
+        for trade in sorted(trades, key=lambda trade: self._asked.get(trade.number, ("", 0.0, True))[1]):
+            what, at, answered = self._asked.get(trade.number, ("", 0.0, True))
+            waiting = EXIT_AGAIN if answered else EXIT_LOST
+            if what and now - at < waiting and not (what == "cancel" and answered and not trade.exits):
+                continue
+            if trade.exits and trade.waits(trade.number in self._exited):
+                continue
+            yield from self._ask(trade, "cancel" if trade.exits else "exit")
+            return True
+        return False
+
+    def _ask(self, trade: Trade, what: str) -> Generator[Send | Pause, Answer, None]:
+        self._asked[trade.number] = (what, time.monotonic(), False)
+        if what == "cancel":
+            answer = yield self._change("DELETE", f"/trades/{trade.number}/open-order", EXIT_LIMIT)
+        else:
+            self._exited.add(trade.number)
+            body = {"tradeid": str(trade.number), "ordertype": "market"}
+            answer = yield self._change("POST", "/forceexit", EXIT_LIMIT, body)
+        self._asked[trade.number] = (what, time.monotonic(), answer.status != 0)
+        if answer.accepted:
+            self._refused[trade.number] = "freqtrade answered that it exits it"
+        elif answer.status == 500:
+            logs = parse_object((yield self._get("/logs?limit=20")).body) or {}
+            self._refused[trade.number] = last_error(logs.get("logs")) or str(answer)
+        else:
+            self._refused[trade.number] = str((parse_object(answer.body) or {}).get("error") or answer)
+
+    def _describe(self, trade: Trade) -> str:
+        if trade.orders:
+            return f"{trade.name} has {trade.orders} open orders"
+        why = self._refused.get(trade.number)
+        return f"{trade.name} is open: {why}" if why else f"{trade.name} is open"
+
+    def _counts_none(self) -> Generator[Send | Pause, Answer, bool]:
+        """Whether freqtrade counts no open trade either, and no closed one has kept an open order."""
+        answer = yield self._get("/count")
+        count = (parse_object(answer.body) or {}).get("current") if answer.status == 200 else None
+        if count != 0 or isinstance(count, bool):
+            self.trouble = f"freqtrade lists no open trade, and answered their count with: {count if count else answer}"
+            return False
+        answer = yield self._get("/trades?limit=50&order_by_id=false")
+        if answer.status in (404, 405):
+            return True
+        try:
+            closed = [Trade(trade) for trade in (parse_object(answer.body) or {})["trades"]]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            self.trouble = f"freqtrade answered the read of its closed trades with: {answer}"
+            return False
+        left = [trade.name for trade in closed if trade.number in self._known and trade.orders]
+        if left:
+            self.trouble = f"closed, with an open order that freqtrade cannot cancel any more: {', '.join(left)}"
+        return not left
+
+
+def last_error(lines: Any) -> str:
+    """What the last error of freqtrade's API says: the end of its traceback, which an answer 500 does not have."""
+    for line in reversed(lines if isinstance(lines, list) else []):
+        if isinstance(line, list) and len(line) == 5 and line[2:4] == ["uvicorn.error", "ERROR"]:
+            return str(line[4]).strip().rpartition("\n")[2][:300]
+    return ""
+
+
+def number_of(value: Any) -> float:
+    """A number, or 0."""
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+
+
+def last_line_of_worker(lines: Any) -> float:
+    """When freqtrade's worker last wrote to its log, which it does between two iterations only; 0 where it did not."""
+    at = 0.0
+    for line in lines if isinstance(lines, list) else ():
+        of_worker = isinstance(line, list) and len(line) == 5 and line[2] == "freqtrade.worker"
+        if of_worker and not str(line[4]).startswith("Starting worker"):
+            at = max(at, number_of(line[1]))
+    return at
+
+
+def bots_side(config: Config) -> HttpBot | FreqtradeBot:
+    """How the gate closes this bot by itself."""
+    return FreqtradeBot(config) if config.adapter == "freqtrade" else HttpBot(config)
 
 
 def iso_time(at: float) -> str:
@@ -1100,7 +1322,7 @@ def iso_time(at: float) -> str:
 class Closing:
     """Carries the steps of the bot's side out, one after the other."""
 
-    def __init__(self, net: Net, url: Url, side: HttpBot, drain: Drain) -> None:
+    def __init__(self, net: Net, url: Url, side: HttpBot | FreqtradeBot, drain: Drain) -> None:
         self.flat = ""
         self._net = net
         self._url = url
@@ -1367,15 +1589,12 @@ class Stop:
         return self._closing.trouble if self._closing is not None else self._trouble
 
     def _fall_back(self, why: str) -> None:
-        """The sidecar has not proven flat: the bot is closed through its own API, where the gate has that."""
+        """The sidecar has not proven flat: the bot is closed through its own API."""
         if self._closing is not None:
             return
-        if why != self._trouble:
-            self._trouble = why
-            means = "It is asked again." if self._side is None else "The bot is closed through its own API."
-            self._say(f"{why}. {means}")
-        if self._side is not None:
-            self._closing = Closing(self._net, self._config.bot, self._side, self.drain)
+        self._trouble = why
+        self._say(f"{why}. The bot is closed through its own API.")
+        self._closing = Closing(self._net, self._config.bot, self._side, self.drain)
 
     def _turn_ask(self, now: float) -> float:
         url = self._config.sidecar
@@ -1384,7 +1603,6 @@ class Stop:
         if self._ask is None:
             if now < self._ask_due:
                 return self._ask_due
-            self._ask_due = now + ASK_AGAIN_SOON
             body = {"boot": self._boot, "drain_id": self.drain.number, "reason": self.drain.reason}
             request = build_request("POST", url, "/drain", bearer(self._config.drain_token), body)
             self._ask = Call(self._net, url, request, now, self.deadline - now)
@@ -1407,11 +1625,8 @@ class Stop:
             nothing = all(is_zero(said.get(name)) for name in ("open_positions", "pending_orders"))
             if nothing and said.get("boot") == self._boot:
                 self.contradiction = str(said.get("reason"))[:500]
-        if self._side is None:
-            self._ask_due = now + ASK_AGAIN_SOON
-        else:
-            # One that answered has said what it has to say; one that did not may come back, and has more ways to close.
-            self._ask_due = now + ASK_AGAIN if answer.status == 0 else NEVER
+        # One that answered has said what it has to say; one that did not may come back, and has more ways to close.
+        self._ask_due = now + ASK_AGAIN if answer.status == 0 else NEVER
         self._fall_back(describe_refusal(answer, said))
 
     def _turn_signs(self, now: float) -> float:
@@ -1423,10 +1638,6 @@ class Stop:
                 self._sign = None
             return NEVER
         if now - self._sign_at >= SILENCE:
-            if self._side is None:
-                self._ask.close()
-                self._ask = None
-                self._ask_due = now + ASK_AGAIN_SOON
             self._fall_back(f"the sidecar has shown no sign of a drain for {seconds(SILENCE)}")
             return now
         due = self._sign_at + SILENCE
@@ -1750,6 +1961,9 @@ class Gate:
         environ = {**os.environ, "BOTWARDEN_BOOT": self._boot}
         if hold:
             environ["BOTWARDEN_HOLD"] = "true"
+            if self._config.adapter == "freqtrade":
+                # It knows no hold, and takes its settings from its environment.
+                environ["FREQTRADE__INITIAL_STATE"] = "paused"
             self._voice.say("the bot starts halted: a person's drain stands, or a stop has come already.")
         # Meanwhile no signal is delivered: a handler of the gate must not take one that is meant for the bot.
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'vitest';
 import { mortal, patient, startGate, until } from './gate-process.ts';
 import { type Answer, frozenServer, half, reset, scriptedServer, silence } from './scripted-server.ts';
-import { drained, receipt, scriptedSidecar } from './scripted-sidecar.ts';
+import { drained, scriptedSidecar } from './scripted-sidecar.ts';
 
 const refused = 'http://127.0.0.1:9';
 const flat = { status: 200, body: '{"open_positions":[],"pending_orders":[]}' };
@@ -373,40 +372,35 @@ describe.concurrent('the gate alone', () => {
   });
 });
 
-describe.concurrent('a freqtrade, whose calls the gate does not have,', () => {
-  test('is drained by the sidecar alone, which is asked until it has proven it', async ({ expect }) => {
-    const late: Answer = async (response, { body }) => {
-      await sleep(50);
-      response.end(receipt('flat', JSON.parse(body).boot));
-    };
-    await using bot = await scriptedServer({});
-    await using sidecar = await scriptedSidecar({
-      'POST /drain': [reset, 409, drained('not_flat'), silence, late],
-    });
+describe.concurrent('a freqtrade', () => {
+  const FREQTRADE = { BOT_ADAPTER: 'freqtrade', BOT_USERNAME: 'me', BOT_PASSWORD: 's3cret' };
+
+  // What follows is tried with the real one, in the tests of the sidecar.
+  test('is closed by its own calls, with its own password', async ({ expect }) => {
+    await using bot = await scriptedServer({ 'POST /api/v1/stopentry': 500 });
     using gate = startGate(patient, {
-      BOT_ADAPTER: 'freqtrade',
-      SIDECAR_URL: sidecar.url,
+      SIDECAR_URL: refused,
       BOT_URL: bot.url,
-      GATE_TIMEOUT: '60s',
+      GATE_TIMEOUT: '2s',
+      ...FREQTRADE,
     });
     await gate.until('bot: up');
     gate.kill('SIGTERM');
     expect(await gate.exit, gate.log()).toBe(0);
-    expect(gate.log()).toMatch(/: flat\./);
-    expect(bot.seen).toEqual([]);
-    const ids = new Set(sidecar.drains().map(({ body }) => JSON.parse(body).drain_id));
-    expect([sidecar.drains().length, ids.size]).toEqual([5, 1]);
+    expect(gate.log()).toMatch(/NOT FLAT: not proven within 2s/);
+    expect(bot.seen[0]).toMatchObject({ call: 'POST /api/v1/stopentry' });
+    expect(gate.log()).not.toContain('s3cret');
   });
 
-  test('is not flat at the deadline, and that is said', async ({ expect }) => {
-    using gate = startGate(patient, { BOT_ADAPTER: 'freqtrade', SIDECAR_URL: refused, GATE_TIMEOUT: '3s' });
-    await gate.until('bot: up');
-    gate.kill('SIGTERM');
+  test('is told in its own words to start halted', async ({ expect }) => {
+    await using sidecar = await scriptedSidecar({
+      'GET /livez': (response) => void response.end('{"live":true,"boot":null,"drained":null,"hold":true}'),
+    });
+    using gate = startGate('echo "$FREQTRADE__INITIAL_STATE"', {
+      SIDECAR_URL: sidecar.url,
+      ...FREQTRADE,
+    });
     expect(await gate.exit, gate.log()).toBe(0);
-    expect(gate.log()).toMatch(
-      /NOT FLAT: not proven within 3s.*\(the sidecar cannot be asked to drain \(connection refused\)\.\)/,
-    );
-    // Said once, and not with each try.
-    expect(gate.log().match(/It is asked again/g)?.length).toBe(1);
+    expect(gate.events).toEqual(['bot: paused']);
   });
 });

@@ -255,11 +255,10 @@ describe.concurrent('the gate refuses to start the bot:', () => {
       { BOT_TOKEN: 'sëcret' },
       /BOT_TOKEN: expected one line of printable ASCII/,
     ],
-    ['a user without a password', { BOT_USERNAME: 'me' }, /BOT_PASSWORD: expected it beside BOT_USERNAME/],
     [
-      'a freqtrade without a sidecar',
-      { BOT_ADAPTER: 'freqtrade', SIDECAR_URL: '' },
-      /SIDECAR_URL: expected the sidecar/,
+      'a freqtrade without its password',
+      { BOT_ADAPTER: 'freqtrade', BOT_USERNAME: 'me' },
+      /BOT_PASSWORD: expected api_server.password/,
     ],
   ])('%s', async ([, env, sentence], { expect }) => {
     using gate = startGate('echo started', env);

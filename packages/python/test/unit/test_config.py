@@ -138,9 +138,3 @@ def test_a_password_in_an_address_is_told_to_nobody(password: str) -> None:
         (problem,) = problems(BOT_URL=text)
         assert password not in problem
         assert password not in without_password(text)
-
-
-def test_half_of_a_login_is_refused() -> None:
-    assert problems(BOT_PASSWORD="secret") == [
-        "BOT_USERNAME: expected it beside BOT_PASSWORD; set both or none of them"
-    ]

@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, type Running, start as startProcess, until } from '@botwarden/service/testing';
-import { installFreqtrade } from './install.ts';
+import { freqtradePython } from './install.ts';
 import { type Ledger, readLedger } from './ledger.ts';
 
 const HERE = new URL('.', import.meta.url).pathname;
+
+/** The gate, as it may be copied into an image: one file. */
+const GATE = new URL('../../../../python/src/botwarden/gate.py', import.meta.url).pathname;
 
 /** Who may ask. */
 export const USERNAME = 'freqtrader';
@@ -49,6 +52,8 @@ export interface Settings {
   readonly maxOpenTrades?: number;
   /** Trades with the strategy that learns, for two pairs. Default false. */
   readonly freqai?: boolean;
+  /** Runs it under the gate, with this environment. Default: without. */
+  readonly gate?: Readonly<Record<string, string>>;
 }
 
 /** A freqtrade that a test started: the real program, in a folder of its own. */
@@ -71,6 +76,8 @@ export interface Freqtrade {
   readonly stalled: () => Promise<void>;
   /** Resolves when its API answers. */
   readonly answers: () => Promise<void>;
+  /** SIGTERM; gives the exit code, null after a signal. */
+  readonly terminate: () => Promise<number | null>;
   /** SIGKILL. */
   readonly kill: () => Promise<void>;
   /** Starts it anew, with the same files, configured as before or as told. */
@@ -83,7 +90,7 @@ export interface Freqtrade {
 
 /** Starts freqtrade. It has not begun to trade yet when this resolves, and may not answer. */
 export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade> {
-  const python = await installFreqtrade();
+  const python = await freqtradePython();
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'botwarden-freqtrade-'));
   const file = (name: string): string => join(folder, name);
@@ -119,10 +126,13 @@ export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade
       join(HERE, 'strategies'),
       ...(settings.freqai === true ? learning : ['--strategy', 'Scripted']),
     ];
-    program = startProcess(python.command, ['-m', 'freqtrade', 'trade', ...told, ...strategy], {
+    const command = [python, '-m', 'freqtrade', 'trade', ...told, ...strategy];
+    const [first = '', ...rest] = settings.gate === undefined ? command : [python, GATE, ...command];
+    program = startProcess(first, rest, {
       cwd: folder,
       env: {
-        PYTHONPATH: [join(HERE, 'exchange'), join(HERE, 'stand-ins'), python.packages].join(':'),
+        ...(settings.gate === undefined ? {} : gateEnvironment(url, settings.gate)),
+        PYTHONPATH: [join(HERE, 'exchange'), join(HERE, 'stand-ins')].join(':'),
         PYTHONDONTWRITEBYTECODE: '1',
         HOME: folder,
         EXCHANGE_SCRIPT: file('script.json'),
@@ -189,6 +199,10 @@ export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade
         async () => (await call('GET', '/ping').catch(() => null))?.status === 200,
       );
     },
+    terminate() {
+      program.child.kill('SIGTERM');
+      return program.exited;
+    },
     kill: () => program.end(),
     start,
     suspend: () => void program.child.kill('SIGSTOP'),
@@ -197,6 +211,19 @@ export async function startFreqtrade(settings: Settings = {}): Promise<Freqtrade
       await program.end();
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** What the gate is told. It finds no sidecar, unless it is told where one is. */
+function gateEnvironment(url: string, env: Readonly<Record<string, string>>): Record<string, string> {
+  return {
+    SIDECAR_URL: 'http://127.0.0.1:1',
+    BOT_ADAPTER: 'freqtrade',
+    BOT_URL: url,
+    BOT_USERNAME: USERNAME,
+    BOT_PASSWORD: PASSWORD,
+    GATE_TIMEOUT: '40s',
+    ...env,
   };
 }
 
