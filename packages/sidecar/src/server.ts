@@ -3,6 +3,7 @@ import { failed, methodNotAllowed, neverStored, notFound } from '@botwarden/serv
 import express, { type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { VanishedPositions } from './boots/vanished.ts';
+import { botOpenApi } from './bot/contract.ts';
 import type { Clock } from './clock.ts';
 import type { Drainer } from './drain/drain.ts';
 import type { Hold } from './drain/hold.ts';
@@ -12,6 +13,7 @@ import type { Guard } from './guard.ts';
 import { drainCall } from './http/drain-call.ts';
 import { HEALTH_PATHS, healthAnswers } from './http/health-answers.ts';
 import type { LeaseCall } from './http/lease-call.ts';
+import openApi from './http/openapi.json' with { type: 'json' };
 import { type PersonCallsOptions, personCalls } from './http/person-calls.ts';
 import { needsToken } from './http/token.ts';
 import type { LeaseBook } from './lease/leases.ts';
@@ -63,6 +65,12 @@ export function createApp(options: ServerOptions): RequestListener {
     },
     '/metrics': async (_request, response) => {
       response.type(registry.contentType).send(await registry.metrics());
+    },
+    '/openapi.json': (_request, response) => {
+      response.json(openApi);
+    },
+    '/openapi-bot.json': (_request, response) => {
+      response.json(botOpenApi());
     },
     '/drain': (_request, response) => {
       response.json(drainer.current() ?? drainer.last() ?? receipts.last() ?? { state: 'none' });

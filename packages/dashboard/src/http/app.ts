@@ -3,6 +3,7 @@ import type { Log } from '@botwarden/service/log';
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { Registry } from 'prom-client';
+import type { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { allDrains } from '../history/attention.ts';
 import type { History } from '../history/history.ts';
@@ -10,6 +11,8 @@ import type { Live } from '../live.ts';
 import type { Bots, BotView } from '../watch/bots.ts';
 import { guardAccess } from './access.ts';
 import { createAssets } from './assets.ts';
+import type { botAnswer, botsAnswer, oneBotAnswer } from './contract.ts';
+import { openApi } from './openapi.ts';
 import { personActions } from './person-actions.ts';
 
 /** What the HTTP side is made of. */
@@ -59,7 +62,7 @@ export function createApp(options: AppOptions): Express {
     response.json({
       now: new Date().toISOString(),
       bots: bots.names.flatMap((name) => bots.view(name) ?? []).map((view) => asJson(view, history)),
-    });
+    } satisfies z.input<typeof botsAnswer>);
   });
   app.get('/api/bots/:bot', (request, response) => {
     const view = bots.view(request.params.bot);
@@ -72,8 +75,10 @@ export function createApp(options: AppOptions): Express {
       timeline: history
         .events(view.name)
         .map(({ at, kind, subject, text }) => ({ at: new Date(at).toISOString(), kind, subject, text })),
-    });
+    } satisfies z.input<typeof oneBotAnswer>);
   });
+  const described = openApi();
+  app.get('/openapi.json', (_request, response) => void response.json(described));
   app.get('/metrics', async (_request, response) => {
     response.type(registry.contentType).send(await registry.metrics());
   });
@@ -109,7 +114,7 @@ function securityHeaders(): express.RequestHandler {
 }
 
 /** A bot as the API tells it. */
-function asJson(view: BotView, history: History): object {
+function asJson(view: BotView, history: History): z.input<typeof botAnswer> {
   const { name, verdict, inTouch, heardAt, report } = view;
   const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
   return {

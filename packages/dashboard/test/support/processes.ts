@@ -1,20 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, listening, type Running, start } from '@botwarden/service/testing';
+import { answersAs } from '@botwarden/service/testing/described';
+import { openApi } from '../../src/http/openapi.ts';
 
 export { freePort, type Running, until } from '@botwarden/service/testing';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+const SIDECAR = JSON.parse(
+  readFileSync(join(ROOT, 'packages/sidecar/src/http/openapi.json'), 'utf8'),
+) as object;
 
 async function run(
   command: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   cwd: string,
+  document?: object,
 ): Promise<Running> {
   const running = start(command, args, { cwd, env, url: `http://127.0.0.1:${env.PORT}` });
+  if (document !== undefined) answersAs(running.url, document, running.exited);
   await listening(running);
   return running;
 }
@@ -27,6 +34,7 @@ export async function startDashboard(env: Readonly<Record<string, string>>): Pro
     [join(ROOT, 'packages/dashboard/src/main.ts')],
     { PORT: port, PROBE_INTERVAL: '300ms', PROBE_TIMEOUT: '250ms', ...env },
     ROOT,
+    openApi(),
   );
 }
 
@@ -46,6 +54,7 @@ export async function startSidecar(env: Readonly<Record<string, string>>): Promi
       ...env,
     },
     ROOT,
+    SIDECAR,
   );
   void running.exited.then(() => rmSync(folder, { recursive: true, force: true }));
   return running;

@@ -11,12 +11,16 @@ const absent = <T>(value: T | null | undefined): T | null => value ?? null;
 
 const health = z
   .object({
-    status: z.string(),
-    instance: z.string().min(1).nullish(),
+    status: z.string().describe('ok'),
+    instance: z
+      .string()
+      .min(1)
+      .nullish()
+      .describe('the value of BOTWARDEN_BOOT, which the gate gives the bot'),
     trading: z.enum(['running', 'halted']).nullish(),
-    last_tick_at: instant.nullish(),
+    last_tick_at: instant.nullish().describe('when the trading loop last turned'),
     database: z.enum(['connected', 'disconnected']).nullish(),
-    dry_run: z.boolean().nullish(),
+    dry_run: z.boolean().nullish().describe('true: the close call knows dry_run'),
   })
   .transform(
     (body): BotHealth => ({
@@ -63,6 +67,9 @@ const positions = z
       detail: { open, pending },
     };
   });
+
+/** The schemas of the bot's answers, by which they are read and described. */
+export const botAnswers = { health, models, positions } as const;
 
 /** Reads the body of `GET /health`. Throws `BOT_MALFORMED` naming each field that is wrong. */
 export const readHealth = reader(health);

@@ -1,6 +1,8 @@
+import type { z } from 'zod';
 import { createJsonCaller } from '../json-call.ts';
 import { readHealth, readModels, readPositions } from './answers.ts';
 import { type Bot, BotError, type CloseAnswer, type CloseRequest } from './bot.ts';
+import type { closeRequest } from './contract.ts';
 
 /** The paths of the four calls; an empty text switches a read off. */
 export interface HttpBotPaths {
@@ -72,7 +74,7 @@ export function createHttpBot(options: HttpBotOptions): Bot {
             reason: request.reason,
             deadline: request.deadline.toISOString(),
             ...(dryRun ? { dry_run: true } : {}),
-          },
+          } satisfies z.input<typeof closeRequest>,
           accept: (code) => code === 200 || code === 202,
         },
         signal,

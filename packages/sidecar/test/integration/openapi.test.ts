@@ -84,7 +84,7 @@ describe('openapi.yaml describes what the sidecar answers', () => {
   it('names every path that there is, and no other, and this version', async () => {
     const answer = await fetch(`${sidecar.url}/nothing`);
     const { error } = (await answer.json()) as { error: { message: string } };
-    expect(error.message.match(/\/[a-z]+/g)?.slice(1)).toEqual(paths);
+    expect(error.message.match(/\/[a-z.-]+(?=,|$)/g)).toEqual(paths);
     expect(document.info.version).toBe(VERSION);
   });
 
@@ -137,6 +137,14 @@ describe('openapi.yaml describes what the sidecar answers', () => {
     } finally {
       await open.end();
     }
+  });
+
+  it('is served as it stands in openapi.yaml, and what a bot must serve as in openapi-bot.yaml', async () => {
+    const again = 'npm --prefix packages/sidecar run openapi';
+    const { body } = await ask(sidecar, 'GET', '/openapi.json');
+    expect(body, `${again} writes it anew`).toEqual(document);
+    const bots = parse(readFileSync(new URL('../../openapi-bot.yaml', import.meta.url), 'utf8'));
+    expect((await ask(sidecar, 'GET', '/openapi-bot.json')).body, `${again} writes it anew`).toEqual(bots);
   });
 
   it('and each answer that it describes was seen here', () => {

@@ -1,13 +1,18 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, listening, type Running, start } from '@botwarden/service/testing';
+import { answersAs } from '@botwarden/service/testing/described';
+import { parse } from 'yaml';
+import { botOpenApi } from '../../src/bot/contract.ts';
 
 export { freePort, type Running, until } from '@botwarden/service/testing';
 
 const ROOT = new URL('../../../../', import.meta.url).pathname;
 /** The program. */
 export const MAIN = join(ROOT, 'packages/sidecar/src/main.ts');
+
+const OPENAPI = parse(readFileSync(join(ROOT, 'packages/sidecar/openapi.yaml'), 'utf8'));
 
 /** The sidecar, as it runs in production: the program itself, configured by its environment. */
 export async function startSidecar(env: Record<string, string>): Promise<Running & { receipts: string }> {
@@ -20,6 +25,7 @@ export async function startSidecar(env: Record<string, string>): Promise<Running
     url: `http://127.0.0.1:${port}`,
   });
   void running.exited.then(() => rmSync(folder, { recursive: true, force: true }));
+  answersAs(running.url, OPENAPI, running.exited);
   await listening(running);
   return { ...running, receipts };
 }
@@ -32,6 +38,7 @@ export async function startBot(env: Record<string, string> = {}): Promise<Runnin
     env: { HOST: '127.0.0.1', PORT: port, BOT_TICK_INTERVAL: '0.1', ALLOW_MISBEHAVIOUR: '1', ...env },
     url: `http://127.0.0.1:${port}`,
   });
+  answersAs(running.url, botOpenApi(), running.exited);
   await listening(running);
   return running;
 }
