@@ -52,6 +52,8 @@ export interface Way {
   readonly events?: string[];
   /** Whether standard error is read; without a reader it fills. Default true. */
   readonly read?: boolean;
+  /** Whether it leads a process group of its own, which can be signalled as a terminal does it. Default false. */
+  readonly detached?: boolean;
 }
 
 /** A way to start the gate with some Python before it, which knows it as `gate` and may change it. */
@@ -70,7 +72,7 @@ export const changed = (...lines: string[]): string[] => [
 
 /** The gate as a real process around a bot, which is a line of shell or a command. */
 export function startGate(bot: string | readonly string[], env: Record<string, string> = {}, way: Way = {}) {
-  const { gate = [python, '-IS', gatePath], events = [], read = true } = way;
+  const { gate = [python, '-IS', gatePath], events = [], read = true, detached = false } = way;
   const mark = `GATE_TEST=${randomUUID()}`;
   const [program = '', ...before] = gate;
   const command = typeof bot === 'string' ? ['sh', '-c', bot] : bot;
@@ -84,6 +86,7 @@ export function startGate(bot: string | readonly string[], env: Record<string, s
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached,
   });
   let log = '';
   const listen = () =>
