@@ -13,7 +13,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .book import Book, Departure, Item, Order, Position
@@ -270,7 +270,9 @@ class PostgresStore:
         Past the limit the connection is shut down under whoever waits on it."""
         timer = threading.Timer(OPERATION_LIMIT + 0.5, _shut_down, [self._socket])
         timer.daemon = True
-        timer.start()
+        # Without a thread left the server's own limit is all there is; better than not to record what was closed.
+        with suppress(RuntimeError):
+            timer.start()
         try:
             yield
         finally:

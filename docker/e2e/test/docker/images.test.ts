@@ -100,7 +100,7 @@ describe.skipIf(engineMissing)(`the images${engineMissing ? ` (${engineMissing})
         '.dockerignore',
       ])
         cpSync(path.join(top, part), path.join(folder, part));
-      for (const name of ['probes', 'sidecar'])
+      for (const name of ['probes', 'service', 'sidecar'])
         for (const part of ['package.json', 'src'])
           cpSync(path.join(top, 'packages', name, part), path.join(folder, 'packages', name, part), {
             recursive: true,

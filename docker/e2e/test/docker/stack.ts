@@ -67,8 +67,15 @@ export interface Follower {
   stop: () => void;
 }
 
-/** A line of `docker compose logs --timestamps`, as `time service text`, which sorts by time. */
-const timed = (line: string): string => line.replace(/^(\w+)-1 +\| (\S+) /, '$2 $1 ');
+/**
+ * A line of `docker compose logs --timestamps`, as `time service text`, which sorts by time: by the time that stands in
+ * the line, where one does, since a program that never waits for its reader writes a little later than it speaks.
+ */
+const timed = (line: string): string =>
+  line.replace(/^(\w+)-1 +\| (\S+) (.*)$/, (_, service: string, at: string, text: string) => {
+    const said = /^\{.*?"time": ?"([^"]+)Z"/.exec(text)?.[1];
+    return `${said === undefined ? at : `${said}000000Z`} ${service} ${text}`;
+  });
 
 /**
  * The Compose stack of this repository under a name of its own, on the real engine. Disposing of it removes its

@@ -349,12 +349,13 @@ const CASES: Readonly<Record<string, Readonly<Record<string, Case>>>> = {
     },
     'is stopped on purpose for long, uses up no restart, and is healed when it hangs later': {
       ...FLAT,
-      sidecarEnv: { STARTUP_GRACE: '1s', HEAL_MAX_PER_HOUR: '1' },
+      // Time enough for a bot to start on a busy machine: a restart for that would be the one that the cap allows.
+      sidecarEnv: { STARTUP_GRACE: '6s', HEAL_MAX_PER_HOUR: '1' },
       keys: 2,
       calls: [2, 2],
       act: async (world, container) => {
         expect(await container.stop()).toBe(0);
-        await delay(6_000);
+        await delay(12_000);
         expect((await world.get('/livez')).status).toBe(200);
         const again = await world.startBot();
         await anotherBoot(world, 2);

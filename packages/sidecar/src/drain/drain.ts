@@ -126,6 +126,8 @@ export function createDrainer(options: DrainerOptions): Drainer {
     void started.done.then(() => {
       last = started.view();
       run = null;
+      // Now its receipt is kept, and whoever waits for that may hear of it.
+      tell(last);
     });
     return started;
   }

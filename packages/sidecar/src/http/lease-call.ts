@@ -10,7 +10,7 @@ import type { LeaseBook } from '../lease/leases.ts';
 export interface LeaseCallOptions {
   readonly leases: LeaseBook;
   readonly guard: Pick<Guard, 'live' | 'onChange'>;
-  readonly drainer: Pick<Drainer, 'on'>;
+  readonly drainer: Pick<Drainer, 'on' | 'current'>;
   readonly receipts: Pick<ReceiptLog, 'newest'>;
   readonly hold: Pick<Hold, 'current' | 'known' | 'on'>;
 }
@@ -52,9 +52,11 @@ export function createLeaseCall(options: LeaseCallOptions): LeaseCall {
 
   function newsFor(asking: string): News {
     const { live, boot: meant, because } = guard.live();
+    // Not before its receipt is on disk, or could not be written in time.
+    const underWay = drainer.current()?.drain_id;
     const drained = receipts
       .newest()
-      .find((receipt) => receipt.boot === asking && receipt.state !== 'started');
+      .find(({ boot, state, drain_id }) => boot === asking && state !== 'started' && drain_id !== underWay);
     return {
       // A verdict means one boot; it is none of another one's business.
       live: live || meant !== asking,
