@@ -2,6 +2,7 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument,
 import type * as z from 'zod';
 import { type DeclaredProbe, declaration } from './declared-schema.ts';
 import { ProbeOptionError } from './errors.ts';
+import type { Lookup } from './lookup.ts';
 import type { MonitoredProbe } from './monitor.ts';
 import type { Probe } from './probe.ts';
 import { diskProbe } from './probes/disk.ts';
@@ -26,6 +27,8 @@ export interface DeclaredProbes {
 export interface LoadProbesOptions {
   /** What `${NAME}` stands for in a value, so that no secret needs to be in the file. Default none. */
   variables?: Readonly<Record<string, string | undefined>>;
+  /** Finds the addresses of hosts, for every probe that connects. Default: as Node does by itself, in its shared threads. */
+  lookup?: Lookup;
 }
 
 /** One mistake in a file of declared probes. */
@@ -80,7 +83,7 @@ export async function loadProbes(yaml: string, options: LoadProbesOptions = {}):
   for (const [index, declared] of (data?.probes ?? []).entries()) {
     if (names.has(declared.name)) source.mistake(['probes', index, 'name'], 'expected each name once');
     names.add(declared.name);
-    const made = await makeProbe(declared, index, source);
+    const made = await makeProbe(declared, index, source, options.lookup);
     if (made !== undefined) probes.push(made);
   }
   for (const [group, members] of Object.entries(data?.groups ?? {})) {
@@ -100,6 +103,7 @@ async function makeProbe(
   declared: DeclaredProbe,
   index: number,
   source: Source,
+  lookup: Lookup | undefined,
 ): Promise<MonitoredProbe | undefined> {
   const {
     critical,
@@ -122,7 +126,7 @@ async function makeProbe(
   };
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   try {
-    return { ...given, probe: await construct(own as DeclaredProbe) };
+    return { ...given, probe: await construct(own as DeclaredProbe, lookup) };
   } catch (error) {
     const option = error instanceof ProbeOptionError ? error.option : undefined;
     const message = error instanceof Error ? error.message : String(error);
@@ -134,8 +138,12 @@ async function makeProbe(
   }
 }
 
-async function construct(declared: DeclaredProbe): Promise<Probe> {
-  const { type, ...options } = declared;
+/** The probes that connect to a host. */
+const CONNECTS = new Set<DeclaredProbe['type']>(['http', 'model', 'tick', 'postgres', 'tcp', 'tls', 'redis']);
+
+async function construct(declared: DeclaredProbe, lookup: Lookup | undefined): Promise<Probe> {
+  const { type, ...own } = declared;
+  const options = lookup === undefined || !CONNECTS.has(type) ? own : { ...own, lookup };
   // Each constructor checks its own options again; what the schema let through has their types.
   const as = <T>(): T => options as T;
   switch (type) {

@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ProbeError } from './errors.ts';
+import type { Lookup } from './lookup.ts';
 
 /** One HTTP question. */
 export interface ExchangeRequest {
@@ -14,6 +15,8 @@ export interface ExchangeRequest {
   readonly maxRedirects: number;
   /** Certificates to trust in place of the system's, as PEM. */
   readonly ca?: string;
+  /** Finds the address of the host; without one, Node does. */
+  readonly lookup?: Lookup;
   readonly signal: AbortSignal;
 }
 
@@ -49,7 +52,7 @@ export function labelOf(url: URL): string {
 }
 
 async function send(asked: ExchangeRequest): Promise<IncomingMessage> {
-  const { url, method, headers, body, ca, signal } = asked;
+  const { url, method, headers, body, ca, lookup, signal } = asked;
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)({
@@ -64,6 +67,7 @@ async function send(asked: ExchangeRequest): Promise<IncomingMessage> {
     agent: false,
     signal,
     ...(ca === undefined ? {} : { ca }),
+    ...(lookup === undefined ? {} : { lookup: lookup(signal) }),
   });
   request.on('response', resolve);
   // Stays after the answer has begun: an error of the socket without a listener would end this whole process.

@@ -26,6 +26,7 @@ export {
   healthJson,
 } from './health-json.ts';
 export type { HistoryLimits } from './history.ts';
+export type { Lookup } from './lookup.ts';
 export type {
   Change,
   GroupView,

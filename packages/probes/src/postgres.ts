@@ -1,7 +1,8 @@
-import { connect as connectSocket } from 'node:net';
+import { connect as connectSocket, Socket } from 'node:net';
 import pg from 'pg';
 import { type Duration, durationOption } from './duration.ts';
 import { ProbeError, ProbeOptionError } from './errors.ts';
+import type { Lookup } from './lookup.ts';
 import { assertProbeName, type Observation, type Probe } from './probe.ts';
 import { redact } from './redact.ts';
 
@@ -16,6 +17,8 @@ export interface PostgresSessionOptions {
   statementTimeout?: Duration;
   /** What the server calls the connection, in `pg_stat_activity`. Default `botwarden`. */
   applicationName?: string;
+  /** Finds the address of the host. Default: as Node does by itself, in its shared threads. */
+  lookup?: Lookup;
 }
 
 /**
@@ -104,6 +107,7 @@ export function createPostgresSession(options: PostgresSessionOptions): Postgres
 
 class Session implements PostgresSession {
   readonly #settings: pg.ClientConfig;
+  readonly #lookup: Lookup | undefined;
   /** The server's place, for messages. */
   readonly #target: string;
   #client: pg.Client | undefined;
@@ -115,14 +119,17 @@ class Session implements PostgresSession {
     const { connectionString, applicationName = 'botwarden' } = options;
     const statementTimeoutMs = durationOption('statementTimeout', options.statementTimeout ?? 2000, 0);
     const url = URL.parse(connectionString);
+    this.#lookup = options.lookup;
     this.#target = `${url?.hostname}:${url?.port || '5432'}`;
-    this.#settings = {
+    const settings: pg.ClientConfig = {
       connectionString,
       application_name: applicationName,
       keepAlive: true,
       ...(statementTimeoutMs === 0 ? {} : { statement_timeout: Math.ceil(statementTimeoutMs) }),
     };
-    if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || !isUsable(this.#settings)) {
+    const read =
+      url === null || !/^postgres(ql)?:$/.test(url.protocol) ? undefined : readFiles(url, settings);
+    if (read === undefined) {
       // The value itself is not quoted: it may hold a password.
       throw new ProbeOptionError(
         'connectionString',
@@ -130,6 +137,7 @@ class Session implements PostgresSession {
         'a text that cannot be used',
       );
     }
+    this.#settings = read;
   }
 
   query(sql: string, signal: AbortSignal): Promise<Array<Record<string, unknown>>> {
@@ -176,7 +184,11 @@ class Session implements PostgresSession {
   }
 
   async #connect(signal: AbortSignal): Promise<pg.Client> {
-    const client = new pg.Client(this.#settings);
+    const lookup = this.#lookup;
+    const client = new pg.Client({
+      ...this.#settings,
+      ...(lookup === undefined ? {} : { stream: () => postgresSocket(lookup, signal) }),
+    });
     // Without a listener, a server that goes away would end this whole process.
     client.on('error', () => this.#discard(client));
     client.on('end', () => this.#discard(client));
@@ -210,13 +222,51 @@ class Session implements PostgresSession {
   }
 }
 
-function isUsable(settings: pg.ClientConfig): boolean {
+/**
+ * For the option `stream` of a client of your own: the socket of one connection, whose host name is found by `lookup`
+ * until `signal` aborts.
+ */
+export function postgresSocket(lookup: Lookup, signal: AbortSignal): Socket {
+  return new LookupSocket(lookup, signal);
+}
+
+/** The socket of one connection, whose host name is found by `lookup`. */
+class LookupSocket extends Socket {
+  readonly #lookup: Lookup;
+  readonly #signal: AbortSignal;
+
+  constructor(lookup: Lookup, signal: AbortSignal) {
+    super();
+    this.#lookup = lookup;
+    this.#signal = signal;
+  }
+
+  /** As the driver calls it: with a port and a host, or with the path of a socket in the file system. */
+  override connect(...target: unknown[]): this {
+    const [port, host] = target;
+    if (typeof port !== 'number' || typeof host !== 'string')
+      return Reflect.apply(super.connect, this, target) as this;
+    return super.connect({ port, host, lookup: this.#lookup(this.#signal) });
+  }
+}
+
+/** What names a file in a connection string, and what only has a meaning together with one. */
+const FILE_PARAMETERS = ['sslcert', 'sslkey', 'sslrootcert', 'sslmode'];
+
+/**
+ * The settings with what the certificate files of the URL hold in place of their names: the driver would read them again
+ * at each connection, and a disk that hangs would hold up the whole process. Undefined where the URL cannot be used.
+ */
+function readFiles(url: URL, settings: pg.ClientConfig): pg.ClientConfig | undefined {
   try {
     // Opens nothing, but reads the whole string: a malformed escape or a certificate file that is not there throws.
-    new pg.Client(settings);
-    return true;
+    const { ssl } = internalsOf(new pg.Client(settings));
+    if (typeof ssl !== 'object') return settings;
+    const without = new URL(url);
+    for (const name of FILE_PARAMETERS) without.searchParams.delete(name);
+    return { ...settings, connectionString: without.href, ssl };
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -231,7 +281,8 @@ function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 interface ClientInternals {
-  connection: { stream: { destroy(): void } };
+  connection: { stream: { destroy(): void; remoteAddress?: string } };
+  ssl: boolean | NonNullable<pg.ClientConfig['ssl']>;
   processID: number | null;
   secretKey: number | null;
 }
@@ -255,10 +306,12 @@ function cancelBackend(client: pg.Client): Promise<void> {
   request.writeInt32BE(processID, 8);
   request.writeInt32BE(secretKey, 12);
   const { promise, resolve } = Promise.withResolvers<void>();
+  // The address that the connection has, and so no name is asked for.
+  const { remoteAddress: host = client.host } = internalsOf(client).connection.stream;
   const socket = connectSocket(
     client.host.startsWith('/')
       ? { path: `${client.host}/.s.PGSQL.${client.port}` }
-      : { host: client.host, port: client.port },
+      : { host, port: client.port },
   );
   socket.unref();
   socket.setTimeout(CANCEL_LIMIT_MS, () => socket.destroy());

@@ -5,6 +5,7 @@ import { terminusWithHealth } from '@botwarden/probes/terminus';
 import { ConfigError } from '@botwarden/service/configuration';
 import { listen, portOf } from '@botwarden/service/listen';
 import { createLog, type Log } from '@botwarden/service/log';
+import { lookup, tellStale } from '@botwarden/service/lookup';
 import { type Config, loadConfig } from '../config/config.ts';
 import { createHistory, type History } from '../history/history.ts';
 import { createStore } from '../history/store.ts';
@@ -39,6 +40,7 @@ export async function serve(host: Host): Promise<number> {
     level: config.logLevel,
     secrets,
   });
+  lookup.onStale(tellStale(log));
 
   const monitor = createMonitor({
     interval: config.probes.intervalMs,
@@ -118,6 +120,7 @@ function ownProbes({ databaseUrl }: Config): MonitoredProbe[] {
   const loop = { probe: eventLoopProbe({ name: 'event-loop' }) };
   if (databaseUrl === undefined) return [loop];
   const database = postgresProbe({
+    lookup,
     name: 'history-database',
     connectionString: databaseUrl,
     applicationName: 'botwarden-dashboard-probe',

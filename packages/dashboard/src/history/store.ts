@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeError } from '@botwarden/probes';
+import { postgresSocket } from '@botwarden/probes/postgres';
 import type { Log } from '@botwarden/service/log';
+import { lookup } from '@botwarden/service/lookup';
 import pg from 'pg';
 import type { Receipt } from '../watch/answers.ts';
 import type { TimelineEvent } from '../watch/changes.ts';
@@ -75,6 +77,7 @@ export function createStore(options: StoreOptions): Store {
       // The server's limit does not help against a network that swallows its answer.
       query_timeout: STATEMENT_TIMEOUT_MS + 2_000,
       keepAlive: true,
+      stream: () => postgresSocket(lookup, AbortSignal.timeout(RETRY_MS)),
     });
     // Without a listener a server that goes away would end this whole process.
     fresh.on('error', () => forget(fresh));

@@ -56,7 +56,7 @@ export function createApp(options: AppOptions): Express {
       refuse(response, 503, 'TOO_MANY_PAGES', `${config.maxPages} pages are open already; see MAX_PAGES`);
     }
   });
-  app.use(personActions({ bots, sidecars: config.sidecars, secrets: config.secrets, log }));
+  app.use(personActions({ bots, sidecars: config.sidecars, log }));
 
   app.get('/api/bots', (_request, response) => {
     response.json({

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { describeError } from '@botwarden/probes';
+import { type CallError, createJsonCaller } from '@botwarden/service/json-call';
 import type { Log } from '@botwarden/service/log';
 import { same } from '@botwarden/service/token';
 import express, { type Request, type Response, Router } from 'express';
@@ -11,7 +11,6 @@ import type { Bots, BotView } from '../watch/bots.ts';
 export interface PersonActionsOptions {
   readonly bots: Bots;
   readonly sidecars: readonly Sidecar[];
-  readonly secrets: readonly string[];
   readonly log: Log;
 }
 
@@ -31,7 +30,7 @@ const CALL_MS = 5_000;
  * put into a page; a right one is answered with a ticket for the second question. Only that one calls the sidecar. Wrong
  * tokens, however many, keep nobody out who has the right one.
  */
-export function personActions({ bots, sidecars, secrets, log }: PersonActionsOptions): Router {
+export function personActions({ bots, sidecars, log }: PersonActionsOptions): Router {
   const tickets = new Map<
     string,
     { readonly action: ActionName; readonly bot: string; readonly until: number }
@@ -100,7 +99,7 @@ export function personActions({ bots, sidecars, secrets, log }: PersonActionsOpt
         { event: `${action}.asked`, bot: view.name, from: request.ip },
         `A person asked to ${to} ${view.name}.`,
       );
-      const problem = await callSidecar(action, sidecar, secrets);
+      const problem = await callSidecar(action, sidecar);
       if (problem !== null) {
         log.error({ event: `${action}.not_confirmed`, bot: view.name }, `To ${to} ${view.name}: ${problem}.`);
         const title = action === 'drain' ? 'No drain was confirmed' : 'It was not confirmed';
@@ -124,33 +123,24 @@ function fieldOf(request: Request, name: string): string {
 async function callSidecar(
   action: ActionName,
   { url, drainToken }: Sidecar & { drainToken: string },
-  secrets: readonly string[],
 ): Promise<string | null> {
   const { method, path } = CALLS[action];
-  const address = new URL(`${url.replace(/\/$/, '')}${path}`);
-  // Credentials in the address are for a proxy; the sidecar's own come in the header that fetch would not send with them.
-  address.username = '';
-  address.password = '';
+  // Credentials in the address are for a proxy; the sidecar's own come in their place.
+  const caller = createJsonCaller({ url, authorization: `Bearer ${drainToken}` });
+  const accept = (status: number): boolean => status === 202 || status === 200;
   try {
-    const response = await fetch(address, {
-      method,
-      headers: { authorization: `Bearer ${drainToken}` },
-      redirect: 'error',
-      signal: AbortSignal.timeout(CALL_MS),
-    });
-    await response.body?.cancel();
-    const { status } = response;
-    if (status === 202 || status === 200) return null;
+    await caller.call({ method, path, accept, json: false }, AbortSignal.timeout(CALL_MS));
+    return null;
+  } catch (error) {
+    const { status, message } = error as CallError;
     if (status === 401 || status === 403)
       return `The sidecar refused the token (${status}), and nothing was done: is its DRAIN_TOKEN the same as here?`;
     if (status === 404 || status === 405)
       return `The sidecar does not know this call (${status}), and nothing was done: it is older than this dashboard, update it`;
-    return `The sidecar answered ${status}: look at its log`;
-  } catch (error) {
+    if (status !== null) return `The sidecar answered ${status}: look at its log`;
     // It may have been heard all the same.
-    const failure = describeError(error, secrets);
     return action === 'drain'
-      ? `The sidecar gave no answer (${failure}): whether it drains is not known`
-      : `The sidecar gave no answer (${failure}): whether it was done is not known`;
+      ? `The sidecar gave no answer (${message}): whether it drains is not known`
+      : `The sidecar gave no answer (${message}): whether it was done is not known`;
   }
 }

@@ -1,4 +1,5 @@
 import { describeError, httpProbe, isHealthy, type Monitor, type ProbeView } from '@botwarden/probes';
+import { lookup } from '@botwarden/service/lookup';
 import type { Sidecar } from '../config/config.ts';
 import {
   type DrainView,
@@ -84,6 +85,7 @@ export function watchBots({ sidecars, monitor, secrets, now = Date.now }: BotsOp
       url,
       status: [200, 503],
       maxBodyBytes: MAX_ANSWER_BYTES,
+      lookup,
       json: (body) => {
         take(body);
         return true;

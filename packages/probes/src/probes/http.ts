@@ -1,5 +1,6 @@
 import { ProbeError, ProbeOptionError } from '../errors.ts';
 import { type ExchangeResponse, exchange, labelOf } from '../exchange.ts';
+import type { Lookup } from '../lookup.ts';
 import { assertProbeName, type Observation, type Probe } from '../probe.ts';
 import { redact } from '../redact.ts';
 
@@ -15,6 +16,8 @@ export interface HttpTargetOptions {
   maxBodyBytes?: number;
   /** Certificates to trust in place of the system's, as PEM. Default: those of the system. */
   ca?: string;
+  /** Finds the address of the host. Default: as Node does by itself, in its shared threads. */
+  lookup?: Lookup;
 }
 
 /** Options of {@link httpProbe}. */
@@ -94,6 +97,7 @@ export function httpTarget(options: HttpTargetOptions, maxRedirects = 0): HttpTa
     maxBodyBytes,
     maxRedirects,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
   };
   const target: HttpTarget = {
     label,

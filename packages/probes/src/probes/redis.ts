@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { ProbeError, ProbeOptionError } from '../errors.ts';
+import type { Lookup } from '../lookup.ts';
 import { assertProbeName, type Probe } from '../probe.ts';
 import { withSocket } from '../socket.ts';
 
@@ -11,6 +12,8 @@ export interface RedisProbeOptions {
   url: string | URL;
   /** Certificates to trust in place of the system's, as PEM. Default: those of the system. */
   ca?: string;
+  /** Finds the address of the host. Default: as Node does by itself, in its shared threads. */
+  lookup?: Lookup;
 }
 
 /**
@@ -30,6 +33,7 @@ export function redisProbe(options: RedisProbeOptions): Probe {
   const target = {
     host,
     port: Number(url.port || 6379),
+    lookup: options.lookup,
     ...(url.protocol === 'rediss:' ? { tls: options.ca === undefined ? {} : { ca: options.ca } } : {}),
   };
   const credentials = [url.username, url.password].filter((part) => part !== '').map(decodeURIComponent);

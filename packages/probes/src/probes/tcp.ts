@@ -1,4 +1,5 @@
 import { ProbeError, ProbeOptionError } from '../errors.ts';
+import type { Lookup } from '../lookup.ts';
 import { assertProbeName, type Probe } from '../probe.ts';
 import { withSocket } from '../socket.ts';
 
@@ -10,6 +11,8 @@ export interface SocketProbeOptions {
   host: string;
   /** From 1 to 65535. */
   port: number;
+  /** Finds the address of the host. Default: as Node does by itself, in its shared threads. */
+  lookup?: Lookup;
 }
 
 /** Options of {@link tcpProbe}. */
@@ -23,12 +26,12 @@ export interface TcpProbeOptions extends SocketProbeOptions {}
  */
 export function tcpProbe(options: TcpProbeOptions): Probe {
   assertSocketOptions(options);
-  const { name, host, port } = options;
+  const { name, host, port, lookup } = options;
   return {
     name,
     async run(signal) {
       try {
-        await withSocket({ host, port }, signal, () => undefined);
+        await withSocket({ host, port, lookup }, signal, () => undefined);
       } catch (cause) {
         if (signal.aborted) throw cause;
         throw new ProbeError('TCP_UNREACHABLE', `no connection to ${host}:${port}`, { cause });

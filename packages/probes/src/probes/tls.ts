@@ -29,7 +29,7 @@ const DAY_MS = 86_400_000;
  */
 export function tlsProbe(options: TlsProbeOptions): Probe {
   assertSocketOptions(options);
-  const { name, host, port, minDays = 3, warnDays = 14, ca, now = Date.now } = options;
+  const { name, host, port, lookup, minDays = 3, warnDays = 14, ca, now = Date.now } = options;
   if (!(minDays >= 0)) throw new ProbeOptionError('minDays', 'a number of days of at least 0', minDays);
   if (!(warnDays >= minDays))
     throw new ProbeOptionError('warnDays', `at least minDays, ${minDays}`, warnDays);
@@ -42,7 +42,7 @@ export function tlsProbe(options: TlsProbeOptions): Probe {
     async run(signal) {
       let validTo: string;
       try {
-        validTo = await withSocket({ host, port, tls }, signal, (socket) => {
+        validTo = await withSocket({ host, port, tls, lookup }, signal, (socket) => {
           return (socket as TLSSocket).getPeerCertificate().valid_to;
         });
       } catch (cause) {

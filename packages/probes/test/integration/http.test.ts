@@ -4,8 +4,10 @@ import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { generate } from 'selfsigned';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { loadProbes } from '../../src/declared.ts';
 import {
   httpProbe,
+  type Lookup,
   modelProbe,
   type Probe,
   redisProbe,
@@ -98,6 +100,56 @@ describe('a server that does not answer in time is cut off at the time-out, and 
       expect(await checkOnce(probe)).toMatchObject({ status: 'fail', code: 'PROBE_TIMEOUT' });
       await expectReleased(held);
     }
+  });
+});
+
+describe('a lookup of your own', () => {
+  const toLoopback =
+    (names: string[]): Lookup =>
+    () =>
+    (name, _options, callback) => {
+      names.push(name);
+      callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    };
+
+  test('finds the host of every probe that connects', async () => {
+    const names: string[] = [];
+    const lookup = toLoopback(names);
+    const { port } = await serveTcp((socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'));
+    const options = { name: 'api', host: 'bot.invalid', port, lookup };
+    const probes = [
+      api(`http://bot.invalid:${port}/`, { lookup }),
+      tcpProbe(options),
+      tlsProbe(options),
+      redisProbe({ name: 'api', url: `redis://bot.invalid:${port}`, lookup }),
+    ];
+    for (const probe of probes) await checkOnce(probe, 5_000);
+    expect(names).toEqual(['bot.invalid', 'bot.invalid', 'bot.invalid', 'bot.invalid']);
+  });
+
+  test('ends with the run of the probe', async () => {
+    let ended = 0;
+    const lookup: Lookup = (signal) => () => {
+      signal.addEventListener('abort', () => {
+        ended += 1;
+      });
+    };
+    for (const probe of [
+      api('http://bot.invalid/', { lookup }),
+      tcpProbe({ name: 'api', host: 'bot.invalid', port: 80, lookup }),
+    ])
+      expect(await checkOnce(probe)).toMatchObject({ status: 'fail', code: 'PROBE_TIMEOUT' });
+    expect(ended).toBe(2);
+    await expectReleased({});
+  });
+
+  test('finds the hosts of declared probes', async () => {
+    const names: string[] = [];
+    const { port } = await serveTcp(() => undefined);
+    const yaml = `probes: [{ type: tcp, name: api, host: bot.invalid, port: ${port} }]`;
+    const { probes } = await loadProbes(yaml, { lookup: toLoopback(names) });
+    for (const { probe } of probes) expect(await checkOnce(probe, 5_000)).toMatchObject({ status: 'pass' });
+    expect(names).toEqual(['bot.invalid']);
   });
 });
 

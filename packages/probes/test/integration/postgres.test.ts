@@ -12,7 +12,7 @@ import {
 } from '@botwarden/local-postgres';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createMonitor } from '../../src/index.ts';
+import { createMonitor, type Lookup } from '../../src/index.ts';
 import { createPostgresSession, postgresProbe } from '../../src/postgres.ts';
 import { checkOnce, expectReleased, heldResources } from './watch.ts';
 
@@ -139,6 +139,34 @@ describe('a database that answers', () => {
     expect(await backends()).toBe(1);
     await monitor.close();
     await expectNoBackend();
+  });
+
+  test('is found by the lookup that it is given, and cancelled without another one', async () => {
+    const names: string[] = [];
+    const lookup: Lookup = () => (name, _options, callback) => {
+      names.push(name);
+      callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    };
+    const connectionString = url().replace('127.0.0.1', 'db.invalid');
+    const session = createPostgresSession({ connectionString, lookup });
+    cleanups.push(() => session.close());
+    expect(await session.query('SELECT 1 AS one', AbortSignal.timeout(5_000))).toEqual([{ one: 1 }]);
+    const slow = session.query('SELECT pg_sleep(60)', AbortSignal.timeout(300));
+    await expect(slow).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expectNoBackend();
+    expect(names).toEqual(['db.invalid']);
+  });
+
+  test('that is looked up for ever ends with its run, and the lookup with it', async () => {
+    let aborted = false;
+    const lookup: Lookup = (signal) => () => {
+      signal.addEventListener('abort', () => {
+        aborted = true;
+      });
+    };
+    const connectionString = url().replace('127.0.0.1', 'db.invalid');
+    expect(await checkOnce(database({ connectionString, lookup }))).toMatchObject({ code: 'PROBE_TIMEOUT' });
+    expect(aborted).toBe(true);
   });
 
   test('with rows that are not clearly accepted fails', async () => {
@@ -442,4 +470,17 @@ describe('a session', () => {
     }
     await expectNoBackend();
   });
+});
+
+test('certificate files are read once, and not at each connection', async () => {
+  const file = join(folder, 'root.pem');
+  await writeFile(file, 'nobody reads what is in it');
+  const session = createPostgresSession({
+    connectionString: `${url()}?sslmode=verify-full&sslrootcert=${file}`,
+  });
+  cleanups.push(() => session.close());
+  await rm(file);
+  // The server has no TLS: what counts is that it was asked.
+  const asked = session.query('SELECT 1', AbortSignal.timeout(5_000));
+  await expect(asked).rejects.toThrow(/^no answer from the database at 127\.0\.0\.1:\d+$/);
 });

@@ -1,8 +1,8 @@
+import { CallError, createJsonCaller, type JsonCaller } from '@botwarden/service/json-call';
 import pRetry from 'p-retry';
 import type { Clock } from '../clock.ts';
 import { cutOff } from '../drain/cut-off.ts';
 import type { EventLog } from '../event-log.ts';
-import { CallError, createJsonCaller, type JsonCaller } from '../json-call.ts';
 import type { StateFile } from '../state/state-file.ts';
 import type { Alert, AlertsFile } from './alert.ts';
 import { createKeptAlerts, type Item } from './kept-alerts.ts';

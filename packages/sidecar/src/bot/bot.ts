@@ -1,4 +1,4 @@
-import { CallError, type CallErrorCode, type WaitedFor } from '../json-call.ts';
+import { CallError, type CallErrorCode, type WaitedFor } from '@botwarden/service/json-call';
 
 /**
  * What Botwarden needs of a trading bot. `http.ts` speaks the project's own table of calls, `freqtrade.ts` another

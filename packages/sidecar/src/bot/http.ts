@@ -1,5 +1,5 @@
+import { createJsonCaller } from '@botwarden/service/json-call';
 import type { z } from 'zod';
-import { createJsonCaller } from '../json-call.ts';
 import { readHealth, readModels, readPositions } from './answers.ts';
 import { type Bot, BotError, type CloseAnswer, type CloseRequest } from './bot.ts';
 import type { closeRequest } from './contract.ts';

@@ -1,4 +1,5 @@
 import { createPostgresSession } from '@botwarden/probes/postgres';
+import { lookup } from '@botwarden/service/lookup';
 import { type Config, RESERVE_MS } from '../config/config.ts';
 import { createExchangeCheck } from '../drain/exchange-check.ts';
 import { oneNumber } from '../drain/flat-check.ts';
@@ -23,6 +24,7 @@ function sqlCheck({ databaseUrl, drain }: Config): FlatCheck | undefined {
   const sql = drain.flatCheckSql;
   if (sql === undefined || databaseUrl === undefined) return undefined;
   const session = createPostgresSession({
+    lookup,
     connectionString: databaseUrl,
     statementTimeout: RESERVE_MS,
     applicationName: 'botwarden-flat-check',

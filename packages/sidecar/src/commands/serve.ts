@@ -4,6 +4,7 @@ import { createMonitor, type MonitoredProbe, ProbeOptionError, probe } from '@bo
 import { ConfigError } from '@botwarden/service/configuration';
 import { listen, portOf } from '@botwarden/service/listen';
 import { createLog, type Log } from '@botwarden/service/log';
+import { lookup, tellStale } from '@botwarden/service/lookup';
 import { withoutCredentials } from '@botwarden/service/url';
 import { createTerminus } from '@godaddy/terminus';
 import { type Alert, alertsFile } from '../alerts/alert.ts';
@@ -95,6 +96,7 @@ async function guardBot(config: Config, declared: readonly MonitoredProbe[], hos
     secrets: config.secrets,
     fields: { bot: config.botName },
   });
+  lookup.onStale(tellStale(log));
   const clock = systemClock;
   const { botName, secrets } = config;
   const receipts = await openReceiptLog({ path: config.drain.log, log });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { MonitoredProbe } from '@botwarden/probes';
 import { DeclarationError, loadProbes } from '@botwarden/probes/declared';
 import { ConfigError, type ConfigProblem } from '@botwarden/service/configuration';
+import { lookup } from '@botwarden/service/lookup';
 
 /** Names that the sidecar's own probes have. */
 const OWN = new Set(['api', 'database', 'models', 'tick', 'close-path']);
@@ -39,7 +40,7 @@ async function read(
   variables: Readonly<Record<string, string | undefined>>,
 ): ReturnType<typeof loadProbes> {
   try {
-    return await loadProbes(await readFile(path, 'utf8'), { variables });
+    return await loadProbes(await readFile(path, 'utf8'), { variables, lookup });
   } catch (error) {
     if (error instanceof DeclarationError) {
       throw new ConfigError(

@@ -1,8 +1,8 @@
+import { CallError } from '@botwarden/service/json-call';
 import pRetry from 'p-retry';
 import type { Alert } from '../alerts/alert.ts';
 import type { BotPositions } from '../bot/bot.ts';
 import type { Clock } from '../clock.ts';
-import { CallError } from '../json-call.ts';
 import { backOff } from './back-off.ts';
 import { cutOff, pause } from './cut-off.ts';
 import type { EmergencyCall, EmergencyNotice } from './emergency.ts';

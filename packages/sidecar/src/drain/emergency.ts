@@ -1,4 +1,4 @@
-import { createJsonCaller } from '../json-call.ts';
+import { createJsonCaller } from '@botwarden/service/json-call';
 
 /** What the emergency endpoint is told: counts are `null` when unknown, lists only where the bot sent them. */
 export interface EmergencyNotice {

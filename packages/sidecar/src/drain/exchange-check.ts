@@ -1,5 +1,5 @@
+import { createJsonCaller } from '@botwarden/service/json-call';
 import { readPositions } from '../bot/answers.ts';
-import { createJsonCaller } from '../json-call.ts';
 import type { FlatCheck } from './run.ts';
 
 /**

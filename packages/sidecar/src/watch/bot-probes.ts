@@ -8,6 +8,7 @@ import {
   probe,
 } from '@botwarden/probes';
 import { createPostgresSession } from '@botwarden/probes/postgres';
+import { lookup } from '@botwarden/service/lookup';
 import type { Bot, BotHealth, BotModel } from '../bot/bot.ts';
 import type { KnownModels } from './known-models.ts';
 import type { TickLimit } from './tick-limit.ts';
@@ -123,6 +124,7 @@ export function botProbes(options: BotProbesOptions): Probe[] {
   }
   if (options.databaseUrl !== undefined) {
     const session = createPostgresSession({
+      lookup,
       connectionString: options.databaseUrl,
       statementTimeout: options.timeoutMs,
       applicationName: 'botwarden-sidecar',

@@ -1,5 +1,5 @@
+import { createJsonCaller, type JsonAnswer, type JsonCall } from '@botwarden/service/json-call';
 import { z } from 'zod';
-import { createJsonCaller, type JsonAnswer, type JsonCall } from '../../json-call.ts';
 import { BotError } from '../bot.ts';
 import type { Pace } from './pace.ts';
 

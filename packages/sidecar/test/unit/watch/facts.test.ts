@@ -1,8 +1,8 @@
 import { createMonitor, type Probe, type Snapshot } from '@botwarden/probes';
 import { createFakeClock } from '@botwarden/probes/testing';
+import type { WaitedFor } from '@botwarden/service/json-call';
 import { describe, expect, it } from 'vitest';
 import { BotError, type BotErrorCode } from '../../../src/bot/bot.ts';
-import type { WaitedFor } from '../../../src/json-call.ts';
 import { BotUnhealthyError } from '../../../src/watch/bot-probes.ts';
 import { factsOf } from '../../../src/watch/facts.ts';
 import { explain, obstaclesOf } from '../../../src/watch/unmendable.ts';

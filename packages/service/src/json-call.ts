@@ -1,5 +1,7 @@
 import { isIP, type Socket } from 'node:net';
+import type { Lookup } from '@botwarden/probes';
 import { buildConnector, Client, type Dispatcher } from 'undici';
+import { lookup as ownLookup } from './lookup.ts';
 
 /** Largest answer that is read, in bytes; what is longer is cut off and is an error. */
 export const BODY_LIMIT = 1024 * 1024;
@@ -64,6 +66,8 @@ export interface JsonCallerOptions {
   readonly secrets?: readonly string[];
   /** Wall clock in milliseconds, for a `Retry-After` that is a date. Default `Date.now`. */
   readonly now?: () => number;
+  /** Finds the address of the host. Default: that of the whole process, which remembers the last one. */
+  readonly lookup?: Lookup;
 }
 
 /** One call. */
@@ -107,7 +111,7 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
   const user = base.username === '' && base.password === '' ? undefined : basic(base);
   const authorization = options.authorization ?? user;
   const redact = redactor([...(options.secrets ?? []), authorization, base.password]);
-  const connect = buildConnector({ timeout: CONNECT_TIMEOUT, allowH2: false });
+  const lookup = options.lookup ?? ownLookup;
   const clients = new Set<Client>();
 
   /**
@@ -115,6 +119,7 @@ export function createJsonCaller(options: JsonCallerOptions): JsonCaller {
    * It ends with the signal also while it is being made, where undici itself would wait for the connection first.
    */
   function connectionFor(signal: AbortSignal, came: (to: WaitedFor) => void): Client {
+    const connect = buildConnector({ timeout: CONNECT_TIMEOUT, allowH2: false, lookup: lookup(signal) });
     const client = new Client(base.origin, {
       pipelining: 0,
       allowH2: false,
