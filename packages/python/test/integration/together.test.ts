@@ -247,7 +247,6 @@ const rows: Record<string, Row> = {
       term(world);
     },
     says: /: flat\. The bot gets SIGTERM\. \(the sidecar said so over the lease/,
-    receipt: 'flat',
   },
   'a person’s drain is under way': {
     bot: { MISBEHAVE: 'slow-close:1' },
