@@ -364,3 +364,22 @@ def test_a_drain_is_under_way_only_when_it_is_said_in_full(said: dict[str, Any])
         assert said.get("boot") in ("b", None)
         assert number == said["drain_id"]
         assert isinstance(said["phase"], str)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "number"),
+    [
+        (200, {"state": "started", "phase": "closing", "boot": "b", "drain_id": "x"}, "x"),
+        (200, {"state": "started", "phase": "proving", "boot": None, "drain_id": "x"}, "x"),
+        (200, {"state": "started", "phase": "ended", "boot": "b", "drain_id": "x"}, ""),
+        (200, {"state": "started", "boot": "b", "drain_id": "x"}, ""),
+        (200, {"state": "flat", "phase": "closing", "boot": "b", "drain_id": "x"}, ""),
+        (200, {"state": "started", "phase": "closing", "boot": "another", "drain_id": "x"}, ""),
+        (200, {"state": "started", "phase": "closing", "boot": "b", "drain_id": "x\r\nEvil: 1"}, ""),
+        (200, {"state": "started", "phase": "closing", "boot": "b", "drain_id": "x" * 101}, ""),
+        (200, {"state": "none"}, ""),
+        (503, {"state": "started", "phase": "closing", "boot": "b", "drain_id": "x"}, ""),
+    ],
+)
+def test_whether_a_drain_is_under_way(status: int, said: dict[str, Any], number: str) -> None:
+    assert parse_running(Answer(status, json.dumps(said).encode()), "b") == number
