@@ -12,6 +12,8 @@ import { nameOf } from './heal/boot.ts';
 import type { HealRules, Verdict } from './heal/heal.ts';
 import type { HealFile } from './heal/heal-file.ts';
 import { createHealer, type NextBoot } from './heal/healer.ts';
+import { createHealMemory } from './heal/memory.ts';
+import { tellHealing } from './heal/telling.ts';
 import type { Leases } from './lease/leases.ts';
 import type { StateFile } from './state/state-file.ts';
 import { concerns } from './watch/concerns.ts';
@@ -106,20 +108,23 @@ export interface Guard {
 const LOOK_AGAIN_MS = 500;
 /** What time alone changes is looked at this often. */
 const LOOK_EVERY_MS = 1_000;
-/** What is learnt of the bot is kept this often. */
-const KEEP_EVERY_MS = 60_000;
 /** Two looks at `/livez` within this time are somebody who looks again and again. */
 const POLLER_MS = 120_000;
-/** The wall clock was set when it differs from the other one by so much more than at the last look. */
-const CLOCK_SET_MS = 2_000;
 
 /** Watches what the monitor sees, and asks for restarts. */
 export function createGuard(options: GuardOptions): Guard {
-  const { monitor, drainer, receipts, leases, hold, vanished, rules, tickLimit, knownModels, memory } =
-    options;
+  const { monitor, drainer, receipts, leases, hold, vanished, rules, tickLimit, knownModels } = options;
   const { openNow, alert, defects, log, clock } = options;
-  const moment = () => ({ now: clock.now(), elapsed: clock.elapsed() });
-  const healer = createHealer(rules, moment);
+  const healer = createHealer(rules, () => ({ now: clock.now(), elapsed: clock.elapsed() }));
+  const memory = createHealMemory({
+    file: options.memory,
+    healer,
+    tickLimit,
+    knownModels,
+    leases: leases !== null,
+    log,
+    clock,
+  });
   const news = createNews({ log, alert });
   const changeListeners = new Set<() => void>();
   const offs: Array<() => void> = [];
@@ -132,8 +137,6 @@ export function createGuard(options: GuardOptions): Guard {
   /** When `/livez` was asked last, and the time before, in elapsed milliseconds. */
   let polls: readonly number[] = [];
   let shown: Liveness = { live: true, boot: null, because: null };
-  /** Of the verdict that was last alerted. */
-  let alerted = '';
   let lookAgain: NodeJS.Timeout | undefined;
 
   let seen = monitor.snapshot();
@@ -173,7 +176,7 @@ export function createGuard(options: GuardOptions): Guard {
     healer.look(facts);
     news.look(snapshot);
     show();
-    keepWhatChanged();
+    memory.keep();
   };
 
   const show = (): void => {
@@ -201,75 +204,24 @@ export function createGuard(options: GuardOptions): Guard {
     if (found.action === 'restart-bot') healer.leftHalted(boot ?? instance);
   };
 
-  // ── What must outlive this process ──────────────────────────────────────────────────────────────────────────
-
-  let keptKey = '';
-  let keptAt = clock.elapsed();
-  let offset = clock.now() - clock.elapsed();
-  const keepWhatChanged = (): void => {
-    const { boot, heals, fruitless, cooldownUntil, capped, awaited, verdict, crashes } = healer.state();
-    const { learning } = tickLimit.bound();
-    const counts = [fruitless, cooldownUntil, capped, awaited, verdict, learning];
-    const key = JSON.stringify([boot, heals, crashes, ...counts]);
-    const { now, elapsed } = moment();
-    // What is kept stands on the wall clock: when that was set, it is written anew.
-    const clockWasSet = Math.abs(now - elapsed - offset) > CLOCK_SET_MS;
-    if (key === keptKey && !clockWasSet && elapsed - keptAt < KEEP_EVERY_MS) return;
-    keptKey = key;
-    keptAt = elapsed;
-    offset = now - elapsed;
-    memory.save({ healing: healer.keep(), cadence: tickLimit.keep(), models: [...knownModels.keep()] });
-  };
-
   const remember = async (): Promise<void> => {
-    const [{ value, problem }] = await Promise.all([memory.load(), hold.known]);
-    if (problem !== null) {
-      log.error({ event: 'state.lost' }, `What was known of earlier restarts is lost: ${problem}.`);
-    }
-    if (value !== null) {
-      healer.recall(value.healing, leases !== null);
-      if (value.cadence !== null) tickLimit.recall(value.cadence);
-      knownModels.recall(value.models);
-    }
+    await Promise.all([memory.recall(), hold.known]);
     remembered = true;
     defects.guard('when the guard began', look);
   };
 
-  // ── What healing tells ──────────────────────────────────────────────────────────────────────────────────────
+  // ── What follows from what healing decides ──────────────────────────────────────────────────────────────────
 
-  healer.on('verdict', (verdict) => {
-    const { reason, because, boot } = verdict;
-    const text = `Restart of the bot asked for: ${because}.`;
-    log.error({ event: 'heal.verdict', reason, boot }, text);
-    const same = `${reason} ${boot}`;
-    // One that nobody carried out is not told again and again.
-    if (same !== alerted)
-      alert({ key: 'heal', event: 'heal.verdict', severity: 'warning', text, fields: { reason, boot } });
-    alerted = same;
+  tellHealing({ healer, log, alert, clock });
+  healer.on('verdict', () => {
     clearInterval(lookAgain);
     lookAgain = setInterval(() => void monitor.check('api').catch(() => undefined), LOOK_AGAIN_MS);
     lookAgain.unref();
   });
-  healer.on('ended', ({ reason, boot }) => {
-    clearInterval(lookAgain);
-    const { cooldownUntil } = healer.state();
-    const seconds = Math.max(0, Math.round((cooldownUntil - clock.elapsed()) / 1000));
-    log.info(
-      { event: 'heal.ended', reason, boot },
-      `The restart verdict no longer stands; none is asked for in the next ${seconds} s.`,
-    );
-  });
-  healer.on('boot', ({ asked, healed }) => {
+  healer.on('ended', () => clearInterval(lookAgain));
+  healer.on('boot', ({ healed }) => {
     drained = false;
-    alerted = '';
-    const { boot } = healer.state();
-    const name = nameOf(boot);
-    tickLimit.nextBoot(boot?.instance ?? null, healed === 'tick');
-    const why = healed !== null ? 'a restart was asked for' : asked ? 'after a drain' : 'nobody asked for it';
-    log[asked ? 'info' : 'warn'](
-      { event: 'boot', boot: name, asked, healed },
-      `Another boot of the bot is there${name === null ? '' : ` (${name})`}: ${why}.`,
-    );
+    tickLimit.nextBoot(healer.state().boot?.instance ?? null, healed === 'tick');
   });
   // What is known of the last boot says nothing of this one: its models may still be loading, its token another. Each
   // probe is `unknown` until it has asked this boot, which it does at once.
@@ -278,28 +230,8 @@ export function createGuard(options: GuardOptions): Guard {
     for (const { name } of known().probes) if (name !== 'api' || !answered) monitor.forget(name);
   });
   healer.on('capped', (why) => {
-    const text = `The bot needs a person: ${why}. No restart is asked for until the bot was ready once, or somebody says so with POST /acknowledge.`;
-    log.error({ event: 'heal.capped' }, text);
-    alert({ key: 'heal.capped', event: 'heal.capped', severity: 'critical', text });
     // Who allows no restarts at all did not ask for what comes after them.
     if (rules.maxPerHour > 0) defects.guard('at the cap', () => options.atTheCap(why));
-  });
-  healer.on('crashLoop', (boots) => {
-    const text = `The bot is in a crash loop: ${boots} starts within ten minutes that nobody asked for. Look at its log.`;
-    log.error({ event: 'boot.crash_loop', boots }, text);
-    alert({
-      key: 'boot.crash_loop',
-      event: 'boot.crash_loop',
-      severity: 'critical',
-      text,
-      fields: { boots },
-    });
-  });
-  healer.on('unheeded', () => {
-    const text =
-      'Nobody carries out restarts: one is asked for, no gate holds the lease, and nobody asks /livez. Start the bot under hold-until-flat with DRAIN_TOKEN, or restart it by hand.';
-    log.error({ event: 'heal.unheeded' }, text);
-    alert({ key: 'heal.unheeded', event: 'heal.unheeded', severity: 'critical', text });
   });
 
   // ── When there is a look ────────────────────────────────────────────────────────────────────────────────────
@@ -424,7 +356,7 @@ export function createGuard(options: GuardOptions): Guard {
       const latched = healer.acknowledge();
       if (latched)
         log.warn({ event: 'heal.acknowledged' }, 'A person says that restarts may be asked for again.');
-      keepWhatChanged();
+      memory.keep();
       return latched;
     },
     restartHalted() {

@@ -9,7 +9,9 @@ const sources = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
   .join('\n');
 
 it('each alert has a row in the runbook that says what it means and what to do', () => {
-  const events = [...sources.matchAll(/event: '([a-z_.]+)',\s*severity/g)].map(([, event]) => event);
+  const events = [...sources.matchAll(/(?:event: '([a-z_.]+)',\s*severity|demand\(\s*'([a-z_.]+)')/g)].map(
+    ([, told, demanded]) => told ?? demanded,
+  );
   expect(events.length).toBeGreaterThan(8);
   const rows = read('../../../../docker/README.md').split('\n');
   for (const event of events) {
