@@ -2050,7 +2050,7 @@ class Gate:
         if self._kill_at is None or self._ended is not None:
             return NEVER
         if now >= self._kill_at:
-            self._signal_bot(signal.SIGKILL, everyone=True)
+            self._signal_bot(signal.SIGKILL)
             self._kill_at = NEVER
             after = seconds(self._config.kill_after)
             self._voice.say(f"the bot was still there {after} after SIGTERM; it got SIGKILL.")
@@ -2119,12 +2119,12 @@ class Gate:
 
     # The bot's process
 
-    def _signal_bot(self, number: int, everyone: bool = False) -> None:
+    def _signal_bot(self, number: int) -> None:
         if not self._bot or self._ended is not None:
             return
         # It may be gone without having been seen to go.
         with contextlib.suppress(OSError):
-            (os.killpg if everyone else os.kill)(self._bot, number)
+            os.kill(self._bot, number)
 
     def _reap(self) -> None:
         """Takes note of the processes that have ended: the bot, and under the first process whatever was left."""

@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, test } from 'vitest';
-import { changed, mortal, patient, startGate, until } from './gate-process.ts';
+import { changed, gatePath, mortal, patient, python, startGate, until } from './gate-process.ts';
 import { scriptedServer, silence } from './scripted-server.ts';
 import { scriptedSidecar } from './scripted-sidecar.ts';
 
@@ -116,29 +118,48 @@ describe.concurrent('when the bot has used up', () => {
     expect(gate.log()).toMatch(/NOT FLAT: not proven within 3s.*Too many open files/);
   });
 
-  test('the reader of its log: a pipe that is full stops nothing, and lines that were lost are counted', async ({
-    expect,
-  }) => {
-    await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
-    // The bot fills the pipe that both write to, and waits in it.
-    const filling =
-      "trap 'exit 0' TERM; echo up; head -c 1000000 /dev/zero >&2; while :; do sleep 0.05; done";
-    using gate = startGate(filling, { BOT_URL: bot.url }, { read: false });
-    await gate.until('bot: up');
-    await sleep(200);
-    gate.kill('SIGTERM');
-    await until('it is being closed', () => bot.calls('POST /close-positions').length === 1);
-    for (let more = 0; more < 300; more += 1) {
-      gate.kill('SIGINT');
-      await sleep(2);
-    }
-    await until('it has been read', () => bot.calls('GET /positions').length === 2);
-    gate.listen();
-    await gate.says(/: flat\./);
-    expect(gate.log()).toMatch(/\d+ lines were lost, since nobody read them/);
-    for (const { pid, command } of gate.processes()) if (command.startsWith('head')) process.kill(pid);
-    expect(await gate.exit, gate.log().slice(-2000)).toBe(0);
-  });
+  test.for(['socket', 'pipe'] as const)(
+    'the reader of its log, at the end of a %s: that stops nothing, and lines that were lost are counted',
+    async (kind, { expect }) => {
+      await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });
+      const fifo = path.join(folder, 'log');
+      let log = '';
+      const listen: (() => unknown)[] = [];
+      const gatePart = { gate: [python, '-IS', gatePath] };
+      if (kind === 'pipe') {
+        execFileSync('mkfifo', [fifo]);
+        gatePart.gate = ['sh', '-c', `exec "$@" 2>'${fifo}'`, 'sh', ...gatePart.gate];
+        // Opened before the gate does, which would wait for it, and read when it is told.
+        const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+        listen.push(() =>
+          new Socket({ fd: reader, readable: true }).on('data', (data) => {
+            log += data;
+          }),
+        );
+      }
+      // The bot fills what both write to, and waits in it.
+      const filling =
+        "trap 'exit 0' TERM; echo up; head -c 1000000 /dev/zero >&2 & while :; do sleep 0.05; done";
+      using gate = startGate(filling, { BOT_URL: bot.url }, { read: false, ...gatePart });
+      if (kind === 'socket') listen.push(gate.listen);
+      await gate.until('bot: up');
+      await until('it waits', () =>
+        gate.processes().some(({ command, sleeps }) => command.startsWith('head') && sleeps),
+      );
+      gate.kill('SIGTERM');
+      await until('it is being closed', () => bot.calls('POST /close-positions').length === 1);
+      for (let more = 0; more < 300; more += 1) {
+        gate.kill('SIGINT');
+        await sleep(2);
+      }
+      await until('it has been read', () => bot.calls('GET /positions').length === 2);
+      for (const start of listen) start();
+      const said = () => (kind === 'socket' ? gate.log() : log);
+      await until('it says so', () => /: flat\./.test(said()));
+      expect(said()).toMatch(/\d+ lines were lost, since nobody read them/);
+      expect(await gate.exit, said().slice(-2000)).toBe(0);
+    },
+  );
 
   test('and a reader that has gone stops nothing either', async ({ expect }) => {
     await using bot = await scriptedServer({ 'POST /close-positions': closed, 'GET /positions': flat });

@@ -24,19 +24,19 @@ export async function until(what: string, condition: () => boolean, limit = 20_0
 }
 
 /** Every process that still carries this mark in its environment. */
-function marked(mark: string): { pid: number; command: string; session: number }[] {
+function marked(mark: string): { pid: number; command: string; session: number; sleeps: boolean }[] {
   if (process.platform !== 'linux') return [];
   const found = [];
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
       if (!readFileSync(`/proc/${entry}/environ`, 'latin1').includes(mark)) continue;
-      // A zombie waits for whoever takes the container's first place; it runs nothing.
-      if (/^State:\s+Z/m.test(readFileSync(`/proc/${entry}/status`, 'latin1'))) continue;
       const command = readFileSync(`/proc/${entry}/cmdline`, 'latin1').replaceAll('\0', ' ').trim();
       const stat = readFileSync(`/proc/${entry}/stat`, 'latin1');
-      const session = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
-      found.push({ pid: Number(entry), command, session });
+      const [state, , , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // A zombie waits for whoever takes the container's first place; it runs nothing.
+      if (state === 'Z') continue;
+      found.push({ pid: Number(entry), command, session: Number(session), sleeps: state === 'S' });
     } catch {
       // It ended while it was being looked at.
     }

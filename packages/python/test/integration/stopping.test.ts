@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, test } from 'vitest';
-import { deaf, mortal, patient, startGate, until } from './gate-process.ts';
+import { changed, deaf, mortal, patient, startGate, until } from './gate-process.ts';
 import { type Answer, scriptedServer, silence } from './scripted-server.ts';
 import { drained, receipt, scriptedSidecar } from './scripted-sidecar.ts';
 
@@ -119,6 +119,20 @@ describe.concurrent('a stop is held back', () => {
       expect(events.includes('POST /drain') || !events.includes('bot: up')).toBe(true);
       expect(gate.processes()).toEqual([]);
     }
+  });
+
+  test('and one that is forwarded before the bot has run a line is not lost', async ({ expect }) => {
+    const slow = changed(
+      'import time',
+      'become_bot = gate.Gate._become_bot',
+      'def slowly(*arguments): time.sleep(1); become_bot(*arguments)',
+      'gate.Gate._become_bot = slowly',
+    );
+    using gate = startGate(patient, { GATE_TIMEOUT: '100ms', KILL_AFTER: '10s' }, { gate: slow });
+    await until('the bot is being started', () => gate.processes().length === 2);
+    gate.kill('SIGTERM');
+    expect(await gate.exit, gate.log()).toBe(143);
+    expect(gate.events).toEqual([]);
   });
 
   test('a stop during the first ask starts the bot halted, and drains it: an earlier boot left what it left', async ({
