@@ -115,6 +115,8 @@ SECRET_LIMIT = 64 * 1024
 #: Lines that wait for somebody to read standard error, and the length of one. Short enough to be written as a whole.
 LINES_LIMIT = 200
 LINE_LIMIT = 1000
+#: How long the end waits for somebody to read the last of them.
+LAST_WORDS_LIMIT = 2.0
 
 HOSTS_FILE = "/etc/hosts"
 RESOLV_FILE = "/etc/resolv.conf"
@@ -1759,7 +1761,7 @@ class Voice:
 
     def finish(self) -> None:
         """Gives whoever reads a last moment."""
-        until = time.monotonic() + 0.25
+        until = time.monotonic() + LAST_WORDS_LIMIT
         while not self.flush() and time.monotonic() < until:
             time.sleep(0.01)
 

@@ -66,17 +66,19 @@ describe.concurrent('the name of the sidecar', () => {
   });
 
   test('may have an address of IPv6 alone', async ({ expect }) => {
-    const server = createServer((_, response) =>
-      response.end('{"live":true,"boot":null,"drained":null,"hold":true}'),
-    );
+    let reached = 0;
+    const server = createServer((_, response) => {
+      reached += 1;
+      response.end('{"live":true,"boot":null,"drained":null,"hold":false}');
+    });
     await new Promise<void>((resolve) => server.listen(0, '::1', resolve));
     using names = await nameServer((question) =>
       reply(question, 0, question.type === 'AAAA' ? [LOOPBACK_6] : []),
     );
     const { port } = server.address() as AddressInfo;
-    using gate = startGate('echo hold=$BOTWARDEN_HOLD', { SIDECAR_URL: `http://sidecar:${port}` }, names.way);
-    expect(await gate.exit, gate.log()).toBe(0);
-    expect(gate.events).toEqual(['bot: hold=true']);
+    using gate = startGate(patient, { SIDECAR_URL: `http://sidecar:${port}` }, names.way);
+    await until('it has been reached', () => reached > 0);
+    expect(gate.running()).toBe(true);
     server.close();
   });
 
