@@ -14,13 +14,16 @@ export interface RunningBot {
 /** What the keeper of a hold works with. */
 export interface HoldKeeperOptions {
   readonly hold: Pick<Hold, 'current'>;
-  readonly drainer: Pick<Drainer, 'drain' | 'current'>;
+  readonly drainer: Pick<Drainer, 'drain' | 'current' | 'last'>;
   readonly log: EventLog;
-  readonly clock: Pick<Clock, 'elapsed'>;
+  readonly clock: Pick<Clock, 'elapsed' | 'now'>;
 }
 
 /** A bot that trades on under a hold is drained again no more often than this, in milliseconds. */
 export const HOLD_AGAIN_MS = 30_000;
+
+/** What a bot said of its trading may be this old: until then after a drain it may be from before it, in milliseconds. */
+const SETTLE_MS = 5_000;
 
 /** Whether a bot that runs under a hold has to be drained again. Pure. */
 export function tradesUnderHold(bot: RunningBot, halted: { readonly boot: string | null } | null): boolean {
@@ -46,6 +49,7 @@ export function createHoldKeeper({ hold, drainer, log, clock }: HoldKeeperOption
         return;
       }
       if (drainer.current() !== null || clock.elapsed() - drainedAt < HOLD_AGAIN_MS) return;
+      if (clock.now() - Date.parse(drainer.last()?.at ?? '') < SETTLE_MS) return;
       if (!tradesUnderHold(bot, halted)) return;
       drainedAt = clock.elapsed();
       log.warn(
